@@ -1,0 +1,37 @@
+import { builtinModules } from 'node:module'
+import { resolve } from 'node:path'
+import { defineConfig } from 'vite'
+
+const nodeBuiltins = [...builtinModules, ...builtinModules.map((name) => `node:${name}`)]
+
+/**
+ * Programs that run outside the Electron main process, each built as one file:
+ * the terminal form and the elevated helper. Which one is chosen by --mode,
+ * because a shared chunk would make the helper depend on a second file that
+ * root would have to trust as well.
+ */
+export default defineConfig(({ mode }) => {
+  const entries: Record<string, { entry: string; external: string[] }> = {
+    helper: { entry: 'src/main/helper/helper.ts', external: [] },
+    slipway: { entry: 'src/main/cli.ts', external: ['dockerode', 'drivelist', 'sudo-prompt'] },
+  }
+  const chosen = entries[mode]
+  if (chosen === undefined) {
+    throw new Error(`vite.node.config.ts: --mode must be one of ${Object.keys(entries).join(', ')}`)
+  }
+  return {
+    build: {
+      outDir: mode === 'helper' ? 'out/helper' : 'out/cli',
+      target: 'node20',
+      minify: false,
+      ssr: true,
+      emptyOutDir: true,
+      rollupOptions: {
+        input: { [mode]: resolve(chosen.entry) },
+        external: [...nodeBuiltins, ...chosen.external],
+        output: { format: 'cjs', entryFileNames: '[name].cjs', inlineDynamicImports: true },
+      },
+    },
+    ssr: { noExternal: true, external: chosen.external },
+  }
+})
