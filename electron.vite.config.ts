@@ -8,14 +8,14 @@ export default defineConfig({
     build: {
       outDir: 'out/main',
       externalizeDeps: { exclude: ['execa', 'zod'] },
-      rollupOptions: { input: { index: resolve('src/main/index.ts') } },
+      rolldownOptions: { input: { index: resolve('src/main/index.ts') } },
     },
   },
   preload: {
     // A sandboxed preload must be CommonJS and self-contained (Electron, "Process Sandboxing").
     build: {
       outDir: 'out/preload',
-      rollupOptions: {
+      rolldownOptions: {
         input: { index: resolve('src/preload/index.ts') },
         output: { format: 'cjs', entryFileNames: '[name].cjs' },
       },
@@ -28,7 +28,7 @@ export default defineConfig({
     build: {
       outDir: 'out/renderer',
       target: 'es2022',
-      rollupOptions: { input: { index: resolve('src/renderer/index.html') } },
+      rolldownOptions: { input: { index: resolve('src/renderer/index.html') } },
     },
   },
 })

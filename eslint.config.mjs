@@ -3,6 +3,25 @@ import reactHooks from 'eslint-plugin-react-hooks'
 import globals from 'globals'
 import tseslint from 'typescript-eslint'
 
+/** Which room may import which (docs/ARCHITECTURE.md). Each row: the room's files, and what they must not reach. */
+const rooms = [
+  [['src/shared/**'], ['**/main/**', '**/preload/**', '**/renderer/**', 'node:*', 'electron', 'react']],
+  [['src/preload/**'], ['**/main/**', '**/renderer/**', 'node:*', 'zod', '**/contract']],
+  [['src/renderer/**'], ['**/main/**', '**/preload/**', 'node:*', 'electron']],
+  [
+    ['src/main/disk/**'],
+    ['**/docker/**', '**/flash/**', '**/helper/**', '**/preview/**', '**/jobs/**', 'electron'],
+  ],
+  [
+    ['src/main/helper/**'],
+    ['**/docker/**', '**/flash/**', '**/preview/**', '**/ipc/**', '**/app/**', 'electron'],
+  ],
+  [
+    ['src/main/{docker,drives,convert,preview,flash,jobs,library}/**', 'src/main/cli*'],
+    ['**/ipc/**', '**/app/**', 'electron', '**/helper/*'],
+  ],
+]
+
 export default tseslint.config(
   { ignores: ['out/', 'dist/', 'artifacts/', 'node_modules/'] },
   js.configs.recommended,
@@ -21,4 +40,8 @@ export default tseslint.config(
     plugins: { 'react-hooks': reactHooks },
     rules: reactHooks.configs.recommended.rules,
   },
+  ...rooms.map(([files, group]) => ({
+    files,
+    rules: { 'no-restricted-imports': ['error', { patterns: [{ group, message: 'not from this room' }] }] },
+  })),
 )

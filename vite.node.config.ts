@@ -26,7 +26,7 @@ export default defineConfig(({ mode }) => {
       minify: false,
       ssr: true,
       emptyOutDir: true,
-      rollupOptions: {
+      rolldownOptions: {
         input: { [mode]: resolve(chosen.entry) },
         external: [...nodeBuiltins, ...chosen.external],
         output: { format: 'cjs', entryFileNames: '[name].cjs', inlineDynamicImports: true },

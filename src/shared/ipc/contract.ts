@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import { diskRecordSchema } from '../disk'
+import { driveSchema, refusalReasons } from '../drive'
+import { failureSchema, type Result } from '../failure'
+import { buildSettingsSchema, imageFactsSchema, imageSummarySchema } from '../image'
+import { jobSnapshotSchema } from '../job'
+import type { CallName, TopicName } from './channels'
+
+/** Reference to a drive by the list's own key; the main process looks the identity up, the window never sends one. */
+const driveKey = z.string().max(4096)
+const id = z.string().max(200)
+const none = z.null()
+
+/**
+ * Every call of the window: what it sends and what a success answers. A call
+ * is answered `{ok: true, value}` or `{ok: false, failure}`.
+ */
+export const calls = {
+  inspectImage: { input: z.object({ imageId: id }), value: imageFactsSchema },
+  /** Needed and default size in bytes, and where the disk would go. */
+  estimateBuild: {
+    input: z.object({ imageId: id }),
+    value: z.object({ neededBytes: z.number(), defaultBytes: z.number(), outputPath: z.string() }),
+  },
+  /** Opens the system's save dialog; the value is the chosen path for display, or null when closed. The main process keeps it for the next buildDisk of this image. */
+  chooseDiskPath: { input: z.object({ imageId: id }), value: z.string().nullable() },
+  buildDisk: {
+    input: z.object({ imageId: id, settings: buildSettingsSchema }),
+    value: z.object({ jobId: id, diskId: id }),
+  },
+  /** Takes the disk out of the list and leaves the file. */
+  forgetDisk: { input: z.object({ diskId: id }), value: none },
+  deleteDisk: { input: z.object({ diskId: id }), value: none },
+  showDiskInFolder: { input: z.object({ diskId: id }), value: none },
+  /** Starts QEMU; its ports come by PREVIEW_PORT_CHANNEL before this answers. The preview is a job of its own. */
+  startPreview: { input: z.object({ diskId: id }), value: z.object({ jobId: id, previewId: id }) },
+  stopPreview: { input: z.object({ previewId: id }), value: none },
+  powerDownPreview: { input: z.object({ previewId: id }), value: none },
+  flashDisk: {
+    input: z.object({
+      diskId: id,
+      driveKey,
+      /** What the person typed; the helper compares it again. */
+      confirmation: z.string().max(500),
+      unmount: z.boolean(),
+    }),
+    value: z.object({ jobId: id }),
+  },
+  cancelJob: { input: z.object({ jobId: id }), value: none },
+  /** Takes an ended job out of the list. */
+  dismissJob: { input: z.object({ jobId: id }), value: none },
+  readJobLog: { input: z.object({ jobId: id }), value: z.array(z.string()) },
+  copyText: { input: z.object({ text: z.string().max(10_000) }), value: none },
+  /** Opens a page of the fixed table of addresses in the system's browser. */
+  openHelp: {
+    input: z.object({ page: z.enum(['docker-install', 'docker-permission', 'qemu-install']) }),
+    value: none,
+  },
+} as const satisfies Record<CallName, { input: z.ZodType; value: z.ZodType }>
+
+/** How the engine stands. `tried` and `socket` are for display. */
+const engineState = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('connecting') }),
+  z.object({ state: z.literal('ready'), name: z.string(), version: z.string(), socket: z.string() }),
+  z.object({ state: z.literal('unavailable'), failure: failureSchema }),
+])
+export type EngineState = z.infer<typeof engineState>
+
+/** A drive of the list with the verdict of the guards for a plain write (not counting the disk's size). */
+const listedDrive = driveSchema.extend({
+  /** Opaque; names exactly this medium in this slot, so a swapped stick gets another one. */
+  key: driveKey,
+  name: z.string(),
+  reasons: z.array(z.enum(refusalReasons)),
+})
+export type ListedDrive = z.infer<typeof listedDrive>
+
+/** A disk of the list; `present` is false when the file is gone or is not the size it was. */
+const listedDisk = diskRecordSchema.extend({ name: z.string(), present: z.boolean() })
+export type ListedDisk = z.infer<typeof listedDisk>
+
+/** What this machine can do, for the window to say before something is tried. */
+const hostState = z.object({
+  platform: z.string(),
+  /** null = found; else how to get it on this system. */
+  qemu: z.object({ found: z.boolean(), remedy: z.string() }),
+  elevation: z.object({ needed: z.boolean(), found: z.boolean(), remedy: z.string() }),
+  kernelEngine: z.object({ found: z.boolean(), missing: z.array(z.string()), remedy: z.string() }),
+})
+export type HostState = z.infer<typeof hostState>
+
+export const topics = {
+  engine: engineState,
+  images: z.array(imageSummarySchema),
+  drives: z.array(listedDrive),
+  disks: z.array(listedDisk),
+  jobs: z.array(jobSnapshotSchema),
+  host: hostState,
+} as const satisfies Record<TopicName, z.ZodType>
+
+export type CallInput<N extends CallName> = z.infer<(typeof calls)[N]['input']>
+export type CallValue<N extends CallName> = z.infer<(typeof calls)[N]['value']>
+export type TopicValue<N extends TopicName> = z.infer<(typeof topics)[N]>
+
+/** What main must implement: one handler for each call. */
+export type Handlers = { [N in CallName]: (input: CallInput<N>) => Promise<Result<CallValue<N>>> }
+
+/** What the preload puts on `window.slipway`. */
+export interface Api {
+  call: { readonly [N in CallName]: (input: CallInput<N>) => Promise<Result<CallValue<N>>> }
+  /** Reads a topic as it is now. */
+  read: <N extends TopicName>(name: N) => Promise<TopicValue<N>>
+  /** Calls back with every new value of a topic; answers the function that ends it. */
+  subscribe: <N extends TopicName>(name: N, listener: (value: TopicValue<N>) => void) => () => void
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { failureSchema, type Failure } from './failure'
+
+/**
+ * The phases of each kind of job, in their order, with their share of the
+ * whole (weights add up to 1; measured on the HOWTO's image, see docs/ARCHITECTURE.md).
+ */
+export const jobPhases = {
+  build: { prepare: 0.04, format: 0.04, copy: 0.8, bootloader: 0.04, check: 0.08 },
+  preview: { start: 1, run: 0 },
+  flash: { elevate: 0.02, write: 0.6, verify: 0.38 },
+} as const
+
+export type JobKind = keyof typeof jobPhases
+export type JobPhase = { [K in JobKind]: keyof (typeof jobPhases)[K] }[JobKind]
+
+const base = {
+  id: z.string(),
+  kind: z.enum(['build', 'preview', 'flash']),
+  /** What the job is about, for display: a disk's file name, a drive's name. */
+  title: z.string(),
+  /** Milliseconds since 1970. */
+  startedAt: z.number(),
+  /** The id of the disk that the job makes, shows or writes. */
+  diskId: z.string().nullable(),
+}
+
+/** A job as the window sees it; `fraction` is of the whole job, 0 to 1, or null while it cannot be known. */
+export const jobSnapshotSchema = z.discriminatedUnion('state', [
+  z.object({ ...base, state: z.literal('queued') }),
+  z.object({
+    ...base,
+    state: z.literal('running'),
+    phase: z.string(),
+    fraction: z.number().nullable(),
+    bytesPerSecond: z.number().nullable(),
+    /** Milliseconds still to go, or null while unknown. */
+    remaining: z.number().nullable(),
+  }),
+  z.object({ ...base, state: z.literal('cancelling') }),
+  z.object({ ...base, state: z.literal('succeeded'), endedAt: z.number() }),
+  z.object({ ...base, state: z.literal('failed'), endedAt: z.number(), failure: failureSchema }),
+  z.object({ ...base, state: z.literal('cancelled'), endedAt: z.number() }),
+])
+export type JobSnapshot = z.infer<typeof jobSnapshotSchema>
+
+/** Whether a job still holds its resources. `cancelled` comes only after the clean-up is done. */
+export function isActive(job: JobSnapshot): boolean {
+  return job.state === 'queued' || job.state === 'running' || job.state === 'cancelling'
+}
+
+/**
+ * Adds up a job's progress.
+ * @param kind the kind of job
+ * @param phase the phase that is running
+ * @param within how much of that phase is done, 0 to 1
+ * @returns how much of the whole job is done, 0 to 1
+ */
+export function overallFraction(kind: JobKind, phase: string, within: number): number {
+  let before = 0
+  for (const [name, weight] of Object.entries(jobPhases[kind])) {
+    if (name === phase) return Math.min(1, before + weight * Math.min(1, Math.max(0, within)))
+    before += weight
+  }
+  throw new Error(`a ${kind} job has no phase ${phase}`)
+}
+
+/** What a running job may use. Progress is bytes of a known total where there is one. */
+export interface JobContext {
+  /** Aborted when the job is cancelled; `signal.throwIfAborted()` unwinds. */
+  signal: AbortSignal
+  /** Registers a clean-up; they run last-in-first-out at every ending. */
+  defer(cleanUp: () => void | Promise<void>): void
+  /** Enters a phase of the job's kind. */
+  phase(name: string): void
+  /** Reports bytes done of bytes in all in the current phase; a total of null means unknown. */
+  progress(bytesDone: number, bytesTotal: number | null): void
+  /** Adds a line to the job's log. */
+  log(line: string): void
+}
+
+/** The end of a job, as the manager and the terminal form see it. */
+export type JobEnding<T> =
+  { state: 'succeeded'; value: T } | { state: 'failed'; failure: Failure } | { state: 'cancelled' }
