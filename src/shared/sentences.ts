@@ -1,0 +1,402 @@
+import type { RefusalReason } from './drive'
+import { refusalReasons } from './drive'
+import { assertNever, type Failure } from './failure'
+import type { JobPhase } from './job'
+
+/** A failure in plain English: what happened, what is left as it was, what to do. Each is one or more whole sentences; `remedy` is empty only where nothing can be done. */
+export interface FailureText {
+  happened: string
+  kept: string
+  remedy: string
+}
+
+const byteUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
+
+/**
+ * A size as people read it, in decimal units with three significant digits: `1.16 GB`.
+ * @param bytes at least 0
+ * @param rounding `up` for what is needed, so that the shown figure suffices
+ * @param locale BCP 47; the system's own when absent
+ */
+export function formatBytes(bytes: number, rounding: 'nearest' | 'up' = 'nearest', locale?: string): string {
+  let unit = 0
+  let value = Math.max(0, bytes)
+  while (value >= 1000 && unit < byteUnits.length - 1) {
+    value /= 1000
+    unit++
+  }
+  if (unit > 0) {
+    const step = value >= 100 ? 1 : value >= 10 ? 10 : 100
+    value = (rounding === 'up' ? Math.ceil(value * step) : Math.round(value * step)) / step
+    if (value >= 1000 && unit < byteUnits.length - 1) {
+      value /= 1000
+      unit++
+    }
+  }
+  return new Intl.NumberFormat(locale, {
+    style: 'unit',
+    unit: byteUnits[unit] ?? 'byte',
+    unitDisplay: unit === 0 ? 'long' : 'short',
+    maximumFractionDigits: 2,
+  }).format(value)
+}
+
+/**
+ * A length of time as people say it: `3 s`, `2 min 5 s`, `1 h 4 min`. Below a second it says `under 1 s`.
+ * @param milliseconds at least 0
+ */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return 'under 1 s'
+  const seconds = Math.round(milliseconds / 1000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`
+  const hours = Math.floor(minutes / 60)
+  return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
+}
+
+const phaseTitles: Record<JobPhase, string> = {
+  prepare: 'Checking',
+  format: 'Making the file system',
+  copy: 'Copying files',
+  bootloader: 'Installing the boot loader',
+  check: 'Checking the disk',
+  start: 'Starting the machine',
+  run: 'Running',
+  elevate: 'Asking for permission',
+  write: 'Writing',
+  verify: 'Comparing',
+}
+
+/** What a phase of a job is called; the phase's own name when it is not one of `jobPhases`. */
+export function phaseTitle(phase: string): string {
+  return Object.hasOwn(phaseTitles, phase) ? phaseTitles[phase as JobPhase] : phase
+}
+
+const reasonTexts: Record<RefusalReason, string> = {
+  system: 'This computer runs from it, or needs it to run.',
+  type: 'It is not a whole drive that can be written.',
+  'not-removable': 'It is built into this computer.',
+  'read-only': 'It is write-protected.',
+  'no-medium': 'There is no card or medium in it.',
+  'too-small': 'It is smaller than the disk.',
+  'in-use': 'Another part of the system holds it open, such as LVM, RAID or an encrypted volume.',
+  mounted: 'Files on it are in use: it is mounted.',
+  large: 'It is larger than 128 GB, so it is more likely a backup than a stick.',
+}
+
+/** Why a drive may not be written, as one sentence; other text is passed through as it is. */
+export function describeReason(reason: string): string {
+  return isReason(reason) ? reasonTexts[reason] : reason
+}
+
+function isReason(text: string): text is RefusalReason {
+  return (refusalReasons as readonly string[]).includes(text)
+}
+
+const nothingWritten = 'Nothing was written.'
+const noDisk = 'No disk was made, and nothing is left behind.'
+const driveUntouched = 'Nothing was written to the drive.'
+
+/**
+ * The sentences for a failure. There is one for every code: the switch does
+ * not compile otherwise.
+ * @param failure code and facts
+ */
+export function describeFailure(failure: Failure): FailureText {
+  const { code, facts } = failure
+  switch (code) {
+    case 'engine-absent':
+      return {
+        happened: `Docker was not found. Tried: ${listOf(facts.tried)}.`,
+        kept: 'Built disks and drives can be used without it.',
+        remedy: 'Install Docker Engine or Podman, or set DOCKER_HOST to where yours listens.',
+      }
+    case 'engine-stopped':
+      return {
+        happened: `Docker is not running: nothing answers at ${facts.socket}.`,
+        kept: 'Images and disks are as they were.',
+        remedy: 'Start it, on most systems with: sudo systemctl start docker',
+      }
+    case 'engine-forbidden':
+      return {
+        happened: `This account may not use Docker at ${facts.socket}.`,
+        kept: 'Images and disks are as they were.',
+        remedy:
+          'Add the account to the docker group (sudo usermod -aG docker "$USER"), then log out and in again.',
+      }
+    case 'engine-lost':
+      return {
+        happened: `The connection to Docker broke: ${facts.detail}.`,
+        kept: noDisk,
+        remedy: 'When Docker runs again, try again.',
+      }
+    case 'engine-refused':
+      return {
+        happened: `Docker refused: ${facts.detail}.`,
+        kept: nothingWritten,
+        remedy: 'Set right what Docker names and try again.',
+      }
+    case 'image-gone':
+      return {
+        happened: `The image ${facts.image} does not exist, or was removed meanwhile.`,
+        kept: noDisk,
+        remedy: 'Build or load the image again, or choose another one.',
+      }
+    case 'image-architecture':
+      return {
+        happened: `The image ${facts.image} is for ${facts.architecture} computers. Slipway can make disks for ${facts.supported}.`,
+        kept: nothingWritten,
+        remedy: `Build the image for ${facts.supported}: docker build --platform linux/${facts.supported}`,
+      }
+    case 'kernel-missing':
+      return {
+        happened: `The image ${facts.image} has no Linux kernel, so nothing could boot.`,
+        kept: nothingWritten,
+        remedy:
+          'Install one in the Dockerfile, on Debian with: apt -y install linux-image-amd64 systemd-sysv',
+      }
+    case 'initramfs-missing':
+      return {
+        happened: `The image ${facts.image} has a kernel without its initial RAM disk (initrd), so it could not find its root.`,
+        kept: nothingWritten,
+        remedy:
+          'Install what makes it in the Dockerfile, on Debian with: apt -y install initramfs-tools && update-initramfs -c -k all',
+      }
+    case 'init-missing':
+      return {
+        happened: `The image ${facts.image} has no init system, so the kernel would have nothing to start.`,
+        kept: nothingWritten,
+        remedy: 'Install one in the Dockerfile, on Debian with: apt -y install systemd-sysv',
+      }
+    case 'tar-invalid':
+      return {
+        happened: `What Docker sent is not a whole tar archive: ${facts.reason} at byte ${facts.offset}.`,
+        kept: noDisk,
+        remedy: 'Try again. If it fails at the same place, the image itself is damaged: build it again.',
+      }
+    case 'size-too-small':
+      return {
+        happened: `${formatBytes(facts.sizeBytes)} is too small for this image: it needs ${formatBytes(facts.neededBytes, 'up')}.`,
+        kept: nothingWritten,
+        remedy: `Choose ${formatBytes(facts.neededBytes, 'up')} or more, or leave the size to Slipway.`,
+      }
+    case 'size-invalid':
+      return {
+        happened: `“${facts.text}” is not a size.`,
+        kept: nothingWritten,
+        remedy: 'Write a number with a unit, such as 4G, 4GB or 2500M.',
+      }
+    case 'output-exists':
+      return {
+        happened: `There already is a file at ${facts.path}.`,
+        kept: 'That file was not touched.',
+        remedy: 'Choose another name, or move the file away first.',
+      }
+    case 'output-folder-missing':
+      return {
+        happened: `The folder ${facts.path} does not exist.`,
+        kept: nothingWritten,
+        remedy: 'Make the folder first, or choose another one.',
+      }
+    case 'output-forbidden':
+      return {
+        happened: `This account may not write to ${facts.path}.`,
+        kept: nothingWritten,
+        remedy: 'Choose a folder of your own.',
+      }
+    case 'output-file-system':
+      return {
+        happened: `${facts.path} lies on a ${facts.fileSystem} file system, whose files end at ${formatBytes(facts.limitBytes)}.`,
+        kept: nothingWritten,
+        remedy: 'Choose a folder on another drive, or a smaller disk.',
+      }
+    case 'no-space':
+      return {
+        happened: `There is not enough free space at ${facts.path}: ${formatBytes(facts.neededBytes, 'up')} are needed, ${formatBytes(facts.freeBytes)} are free.`,
+        kept: noDisk,
+        remedy: 'Free some space, or choose a folder on another drive.',
+      }
+    case 'disk-missing':
+      return {
+        happened: `The disk ${facts.path} is no longer there, or is not the file it was.`,
+        kept: nothingWritten,
+        remedy: 'Put the file back, or build the disk again.',
+      }
+    case 'disk-not-bootable':
+      return {
+        happened: `${facts.path} is not a disk that could boot: it has no boot record.`,
+        kept: nothingWritten,
+        remedy: 'Choose a disk that Slipway built.',
+      }
+    case 'disk-check-failed':
+      return {
+        happened: `The finished file system did not pass its check: ${facts.output}`,
+        kept: noDisk,
+        remedy: 'Try again. If it fails again, please report it with the log.',
+      }
+    case 'tool-missing':
+      return {
+        happened: `The program ${facts.tool} is not installed.`,
+        kept: nothingWritten,
+        remedy: `Install the package ${facts.package}, on Debian with: sudo apt install ${facts.package}`,
+      }
+    case 'tool-failed':
+      return {
+        happened: `The program ${facts.tool} failed${facts.exitCode === null ? '' : ` with exit code ${facts.exitCode}`}: ${facts.output}`,
+        kept: 'What was begun was taken away again.',
+        remedy: 'The log has all that it said.',
+      }
+    case 'elevation-refused':
+      return {
+        happened: 'Permission to work as administrator was not given.',
+        kept: nothingWritten,
+        remedy: 'Try again and enter the password of an administrator.',
+      }
+    case 'elevation-no-agent':
+      return {
+        happened: 'Nothing on this computer can ask for the administrator’s password.',
+        kept: nothingWritten,
+        remedy: 'Log in to a desktop, start a polkit agent, or run the terminal form with sudo.',
+      }
+    case 'elevation-missing':
+      return {
+        happened: 'The program pkexec, which asks for the administrator’s password, is not installed.',
+        kept: nothingWritten,
+        remedy:
+          'Install polkit, on Debian with: sudo apt install pkexec. Or run the terminal form with sudo.',
+      }
+    case 'elevation-unsafe-path':
+      return {
+        happened: `Slipway lies at ${facts.path}, a path that cannot be handed to an administrator safely.`,
+        kept: nothingWritten,
+        remedy: 'Move Slipway to a path of plain letters, digits, dots, dashes and underscores.',
+      }
+    case 'helper-lost':
+      return {
+        happened: `The part that works as administrator ended early: ${facts.detail}.`,
+        kept: 'It takes its loop devices and mounts with it when it ends. What it was writing is not finished.',
+        remedy: 'Try again.',
+      }
+    case 'helper-protocol':
+      return {
+        happened: `The part that works as administrator said something unexpected, so it was stopped: ${facts.detail}.`,
+        kept: 'What it was writing is not finished.',
+        remedy: 'Try again. If it happens again, please report it with the log.',
+      }
+    case 'drive-gone':
+      return {
+        happened: `The drive ${facts.device} is no longer there.`,
+        kept: 'If writing had begun, the drive holds no usable disk now.',
+        remedy: 'Plug it in again, choose it anew and write it again.',
+      }
+    case 'drive-changed':
+      return {
+        happened: `${facts.device} is not the drive that was confirmed: its ${fieldName(facts.field)} was “${facts.confirmed}” and is “${facts.found}”.`,
+        kept: driveUntouched,
+        remedy: 'Look at the list of drives, choose again and confirm again.',
+      }
+    case 'drive-refused':
+      return {
+        happened: `${facts.device} may not be written. ${facts.reasons.map(describeReason).join(' ')}`,
+        kept: driveUntouched,
+        remedy: refusalRemedy(facts.reasons),
+      }
+    case 'drive-busy':
+      return {
+        happened: `The drive ${facts.device} is in use: ${facts.detail}.`,
+        kept: driveUntouched,
+        remedy: 'Close what uses it, unmount it and try again.',
+      }
+    case 'drive-io':
+      return {
+        happened: `The drive ${facts.device} failed at ${formatBytes(facts.offset)}: ${facts.detail}.`,
+        kept: 'The drive holds no usable disk. The built disk is as it was.',
+        remedy: 'Try another port, then another stick.',
+      }
+    case 'verify-mismatch':
+      return {
+        happened: `What ${facts.device} gives back is not what was written: ${formatBytes(facts.length)} from ${formatBytes(facts.offset)} on differ.`,
+        kept: 'Do not use the drive. The built disk is as it was.',
+        remedy: 'Try another port, then another stick. Sticks that lie about their size fail like this.',
+      }
+    case 'confirmation-wrong':
+      return {
+        happened: 'The typed text is not the name of the drive.',
+        kept: driveUntouched,
+        remedy: `Type: ${facts.expected}`,
+      }
+    case 'preview-failed':
+      return {
+        happened: `The preview stopped: ${facts.detail}.`,
+        kept: 'The disk is unchanged.',
+        remedy: 'The log has all that QEMU said.',
+      }
+    case 'not-found':
+      return {
+        happened: `There is no ${facts.what}.`,
+        kept: nothingWritten,
+        remedy: 'Look at the list again: it may have changed.',
+      }
+    case 'busy':
+      return {
+        happened: `Something is already being done with ${busyName(facts.what)}.`,
+        kept: nothingWritten,
+        remedy: 'Wait until it is done, or cancel it.',
+      }
+    case 'not-supported':
+      return {
+        happened: `This version of Slipway cannot do that: ${facts.what}.`,
+        kept: nothingWritten,
+        remedy: '',
+      }
+    case 'clean-up-failed':
+      return {
+        happened: `The work ended, but something could not be taken away: ${facts.detail}.`,
+        kept: 'What was made is not to be trusted.',
+        remedy: 'The log says what is left. Please report it.',
+      }
+    case 'internal':
+      return {
+        happened: `Slipway made a mistake: ${facts.detail}`,
+        kept: 'What was begun was taken away again.',
+        remedy: 'Please report it with the log.',
+      }
+    default:
+      return assertNever(code)
+  }
+}
+
+function listOf(items: readonly string[]): string {
+  return items.length === 0 ? 'nothing' : items.join(', ')
+}
+
+/** A lock's name (`file:…`, `drive:…`) without its kind. */
+function busyName(what: string): string {
+  return what.replace(/^(file|drive|disk):/, '')
+}
+
+const fieldNames: Record<string, string> = {
+  device: 'device name',
+  majorMinor: 'device number',
+  sizeBytes: 'size',
+  vendor: 'maker',
+  model: 'model',
+  serial: 'serial number',
+  wwn: 'world-wide name',
+  bus: 'bus',
+  port: 'port',
+  diskSequence: 'medium',
+  byId: 'identity',
+}
+
+function fieldName(field: string): string {
+  return fieldNames[field] ?? field
+}
+
+function refusalRemedy(reasons: readonly string[]): string {
+  if (reasons.every((reason) => reason === 'mounted')) return 'Unmount it, or let Slipway unmount it.'
+  if (reasons.includes('too-small')) return 'Choose a larger drive, or build a smaller disk.'
+  if (reasons.includes('read-only')) return 'Take its write protection off, or choose another drive.'
+  return 'Choose another drive.'
+}
