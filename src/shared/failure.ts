@@ -28,6 +28,7 @@ const failureFacts = {
   'output-file-system': z.object({ path: z.string(), fileSystem: z.string(), limitBytes: z.number() }),
   'no-space': z.object({ path: z.string(), neededBytes: z.number(), freeBytes: z.number() }),
   'disk-missing': z.object({ path: z.string() }),
+  'disk-changed': z.object({ path: z.string() }),
   'disk-not-bootable': z.object({ path: z.string() }),
   'disk-check-failed': z.object({ output: z.string() }),
   // Programs of the host

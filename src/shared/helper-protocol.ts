@@ -49,7 +49,9 @@ export const flashRequestSchema = z.object({
   confirmation: z.string(),
   /** Bytes of the disk to be written, holes included. */
   sizeBytes: z.number().int().positive(),
-  /** Device number and inode of the source file, so that the drive it lies on is refused; null when the source is no file. */
+  /** Bytes of all data frames that will come, for the progress. */
+  dataBytes: z.number().int().nonnegative(),
+  /** Device number (`8:16`) and path of the source file, so that the drive it lies on is refused; null when the source is no file. */
   source: z.object({ device: z.string(), path: z.string() }).nullable(),
   unmount: z.boolean(),
   expert: z.boolean(),
