@@ -1,0 +1,223 @@
+import type Docker from 'dockerode'
+import { posix } from 'node:path'
+import type { Readable } from 'node:stream'
+import { z } from 'zod'
+import { asReadable, statusCode } from './connect'
+
+/** Links followed in a row, as many as Linux follows (path_resolution(7)). */
+const LINK_LIMIT = 40
+const BLOCK = 512
+
+/** What the engine says of a path, without following a link at its end. */
+export interface EntryStat {
+  /** Absolute path inside the image. */
+  path: string
+  sizeBytes: number
+  /** Permission bits. */
+  permissions: number
+  kind: 'file' | 'directory' | 'link' | 'other'
+  /** A link's target as the engine resolved it inside the image; empty for others. */
+  target: string
+}
+
+/**
+ * Reads single things out of a container that does not run. The engine itself
+ * resolves every path inside the container's root, so no link leads outside of
+ * it; what comes back is bounded here in bytes.
+ */
+export interface ContainerFiles {
+  /** A path as it is; null when there is nothing, or nothing that can be reached. */
+  stat(path: string): Promise<EntryStat | null>
+  /** The end of a chain of links; null when it leads nowhere or in a circle. */
+  resolve(path: string): Promise<EntryStat | null>
+  /** The beginning of a file (after links), at most `limit` bytes; null when there is no regular file. */
+  read(path: string, limit: number): Promise<Buffer | null>
+  /**
+   * The archive headers of a folder (after links) as they come, for at most `limit` bytes of archive.
+   * Names are relative to the folder's parent.
+   */
+  list(path: string, limit: number): AsyncGenerator<TarHeader>
+}
+
+/** What a tar header says (POSIX.1-2017, pax, "ustar Interchange Format"). */
+export interface TarHeader {
+  /** Bytes as latin1. */
+  name: string
+  sizeBytes: number
+  /** `0` file, `2` symbolic link, `5` directory, … */
+  type: string
+}
+
+const statSchema = z.object({
+  size: z.number(),
+  mode: z.number(),
+  linkTarget: z.string().default(''),
+})
+
+/** Go's file mode bits (pkg.go.dev/io/fs#FileMode), in which the engine answers. */
+const goMode = { directory: 2 ** 31, link: 2 ** 27 }
+const goOther = [2 ** 26, 2 ** 25, 2 ** 24, 2 ** 21, 2 ** 19]
+const hasBit = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 2 === 1
+
+/**
+ * Opens a container's files.
+ * @param container created, not started
+ * @param abortSignal ends every call; they then throw
+ */
+export function containerFiles(container: Docker.Container, abortSignal: AbortSignal): ContainerFiles {
+  async function stat(path: string): Promise<EntryStat | null> {
+    try {
+      const response = (await container.infoArchive({ path, abortSignal })) as Readable & {
+        headers: Record<string, string | undefined>
+      }
+      response.on('error', () => undefined).resume()
+      const text = Buffer.from(response.headers['x-docker-container-path-stat'] ?? '', 'base64').toString()
+      return entryStat(path, statSchema.parse(JSON.parse(text)))
+    } catch (error) {
+      // 404: not there. 400, 500: a path through a file, or a circle of links.
+      if (statusCode(error) !== null) return null
+      throw error
+    }
+  }
+
+  async function resolve(path: string): Promise<EntryStat | null> {
+    let found = await stat(path)
+    for (let links = 0; found?.kind === 'link'; links++) {
+      if (links === LINK_LIMIT || found.target === '') return null
+      found = await stat(posix.resolve(posix.dirname(found.path), found.target))
+    }
+    return found
+  }
+
+  /** Opens the archive of a path that is no link. */
+  async function open(path: string): Promise<Readable> {
+    const stream = asReadable(await container.getArchive({ path, abortSignal }))
+    stream.on('error', () => undefined)
+    return stream
+  }
+
+  return {
+    stat,
+    resolve,
+    async read(path, limit) {
+      const found = await resolve(path)
+      if (found?.kind !== 'file') return null
+      const stream = await open(found.path)
+      try {
+        const tar = tarReader(stream, limit + 64 * BLOCK)
+        for (let header = await tar.next(); header !== null; header = await tar.next()) {
+          if (isContent(header)) return await tar.content(Math.min(limit, header.sizeBytes))
+        }
+        return null
+      } finally {
+        stream.destroy()
+      }
+    },
+    async *list(path, limit) {
+      const found = await resolve(path)
+      if (found?.kind !== 'directory') return
+      const stream = await open(found.path)
+      try {
+        const tar = tarReader(stream, limit)
+        for (let header = await tar.next(); header !== null; header = await tar.next()) yield header
+      } finally {
+        stream.destroy()
+      }
+    },
+  }
+}
+
+function entryStat(path: string, raw: z.infer<typeof statSchema>): EntryStat {
+  let kind: EntryStat['kind'] = 'file'
+  if (hasBit(raw.mode, goMode.directory)) kind = 'directory'
+  else if (hasBit(raw.mode, goMode.link)) kind = 'link'
+  else if (goOther.some((bit) => hasBit(raw.mode, bit))) kind = 'other'
+  return { path, sizeBytes: raw.size, permissions: raw.mode % 0o1000, kind, target: raw.linkTarget }
+}
+
+/** A regular file's header: type `0`, or NUL from archivers of before 1988. */
+function isContent(header: TarHeader): boolean {
+  return header.type === '0' || header.type === '\0'
+}
+
+interface TarReader {
+  /** The next header, or null at the archive's end or at the limit. Skips what is left of the content before. */
+  next(): Promise<TarHeader | null>
+  /** The first bytes of the content of the header just read; fewer where the archive ends. */
+  content(bytes: number): Promise<Buffer>
+}
+
+/**
+ * Reads tar headers in passing. Extended headers (long names, attributes) are
+ * handed on like any other: what is looked for has short, plain names.
+ * @param stream the archive
+ * @param limit bytes after which the archive counts as ended
+ */
+export function tarReader(stream: AsyncIterable<Buffer>, limit: number): TarReader {
+  const chunks = stream[Symbol.asyncIterator]()
+  let buffer: Buffer = Buffer.alloc(0)
+  let taken = 0
+  /** Bytes of content and padding before the next header. */
+  let left = 0
+
+  /** Makes up to `bytes` available, and says how many are. */
+  async function fill(bytes: number): Promise<number> {
+    while (buffer.length < bytes) {
+      const next = await chunks.next()
+      if (next.done === true) break
+      buffer = buffer.length === 0 ? next.value : Buffer.concat([buffer, next.value])
+    }
+    return Math.min(buffer.length, bytes)
+  }
+  async function take(bytes: number): Promise<Buffer> {
+    const available = await fill(bytes)
+    const part = buffer.subarray(0, available)
+    buffer = buffer.subarray(available)
+    taken += available
+    return part
+  }
+  async function skip(bytes: number): Promise<boolean> {
+    let open = bytes
+    while (open > 0) {
+      const part = await take(Math.min(open, 65536))
+      if (part.length === 0 || taken > limit) return false
+      open -= part.length
+    }
+    return true
+  }
+
+  return {
+    async next() {
+      if (!(await skip(left))) return null
+      left = 0
+      const block = taken + BLOCK > limit ? Buffer.alloc(0) : await take(BLOCK)
+      if (block.length < BLOCK || block.every((byte) => byte === 0)) return null
+      const sizeBytes = readSize(block)
+      left = Math.ceil(sizeBytes / BLOCK) * BLOCK
+      const type = String.fromCharCode(block[156] ?? 0)
+      return { name: `${textAt(block, 345, 155, '/')}${textAt(block, 0, 100, '')}`, sizeBytes, type }
+    },
+    async content(bytes) {
+      const part = await take(Math.min(bytes, left, limit - taken))
+      left -= part.length
+      return part
+    },
+  }
+}
+
+/** A field of text up to its first NUL, with `end` after it when it is not empty. */
+function textAt(block: Buffer, offset: number, width: number, end: string): string {
+  const field = block.subarray(offset, offset + width)
+  const stop = field.indexOf(0)
+  const text = field.subarray(0, stop < 0 ? width : stop).toString('latin1')
+  // GNU headers ("ustar  ") keep times where the prefix is; none of ours do.
+  return text === '' ? '' : `${text}${end}`
+}
+
+/** The size at offset 124: octal digits, or base 256 when the first bit is set (GNU tar manual, "Basic Tar Format"). */
+function readSize(block: Buffer): number {
+  const field = block.subarray(124, 136)
+  if (((field[0] ?? 0) & 0x80) !== 0) return Number(field.readBigUInt64BE(4))
+  const size = Number.parseInt(field.toString('latin1').replace(/[\0 ]/g, ''), 8)
+  return Number.isFinite(size) ? size : 0
+}

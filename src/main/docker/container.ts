@@ -1,0 +1,121 @@
+import type Docker from 'dockerode'
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { fail, ok, type Failure, type Result } from '../../shared/failure'
+import { errorText, statusCode } from './connect'
+
+/** Every container that Slipway creates has it; the value is the container's own name. */
+export const JOB_LABEL = 'slipway.job'
+/** Which process created it: `host/process id/start time`. */
+const OWNER_LABEL = 'slipway.owner'
+
+/** Containers of this process whose removal failed because the engine had gone. */
+const unremoved = new Set<string>()
+
+/** A container that is never started. */
+export interface UnstartedContainer {
+  container: Docker.Container
+  /** Removes it with its anonymous volumes; never throws for an engine that has gone (`removeStaleContainers` then does it later). */
+  remove: () => Promise<void>
+}
+
+/**
+ * Creates a container from an image and never starts it, so that nothing of the image runs.
+ * The call cannot be aborted: a container whose creation nobody waited for would stay.
+ * @param docker the engine
+ * @param imageId `sha256:…` or a name
+ * @returns `image-gone`, `engine-lost` or `engine-refused`
+ */
+export async function createUnstarted(docker: Docker, imageId: string): Promise<Result<UnstartedContainer>> {
+  const name = `slipway-${randomUUID()}`
+  let container: Docker.Container
+  try {
+    container = await docker.createContainer({
+      name,
+      Image: imageId,
+      Labels: { [JOB_LABEL]: name, [OWNER_LABEL]: ownerText(process.pid) ?? '' },
+      // An image without a command cannot be created from otherwise; nothing ever runs it.
+      Cmd: ['never-started'],
+      NetworkDisabled: true,
+    })
+  } catch (error) {
+    return { ok: false, failure: engineFailure(error, imageId) }
+  }
+  const remove = async (): Promise<void> => {
+    try {
+      await removeContainer(docker, name)
+    } catch (error) {
+      if (statusCode(error) !== null) throw error
+      unremoved.add(name)
+    }
+  }
+  return ok({ container, remove })
+}
+
+/**
+ * Removes what earlier work could not: containers of this process that
+ * outlived a stop of the engine, and those of a Slipway on this machine that
+ * was killed. Throws when the engine does not answer.
+ */
+export async function removeStaleContainers(docker: Docker): Promise<void> {
+  const found = await docker.listContainers({
+    all: true,
+    filters: { label: [JOB_LABEL], status: ['created'] },
+  })
+  for (const info of found) {
+    const name = info.Labels[JOB_LABEL] ?? ''
+    if (!unremoved.has(name) && !isOrphaned(info.Labels[OWNER_LABEL] ?? '')) continue
+    await removeContainer(docker, info.Id)
+    unremoved.delete(name)
+  }
+}
+
+/**
+ * What an error of dockerode means for work on an image.
+ * @param error what dockerode threw
+ * @param image the image's name, for display
+ */
+export function engineFailure(error: unknown, image: string): Failure {
+  const status = statusCode(error)
+  if (status === 404) return fail('image-gone', { image }).failure
+  if (status !== null) return fail('engine-refused', { detail: errorText(error) }).failure
+  return fail('engine-lost', { detail: errorText(error) }).failure
+}
+
+async function removeContainer(docker: Docker, name: string): Promise<void> {
+  try {
+    // With its anonymous volumes, which an image's VOLUME makes at creation already.
+    await docker.getContainer(name).remove({ force: true, v: true })
+  } catch (error) {
+    // 404: gone. 409: its removal is already under way.
+    const status = statusCode(error)
+    if (status !== 404 && status !== 409) throw error
+  }
+}
+
+/** Whether a container's process is known to be gone: one of this machine that no longer runs. */
+function isOrphaned(owner: string): boolean {
+  const [host, id] = owner.split('/')
+  if (host !== hostname() || id === undefined) return false
+  return ownerText(Number(id)) !== owner
+}
+
+/**
+ * Names a running process in a way that does not come again when its id is
+ * used anew: field 22 of /proc/PID/stat is its start in clock ticks (proc(5)).
+ * Null when there is none, and on systems without /proc, where nothing is ever taken for stale.
+ */
+function ownerText(processId: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${processId}/stat`, 'latin1')
+    // The second field is in brackets and may hold anything.
+    const start = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .at(19)
+    return `${hostname()}/${processId}/${start ?? ''}`
+  } catch {
+    return null
+  }
+}

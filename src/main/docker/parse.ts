@@ -1,0 +1,64 @@
+import type { ImageFacts } from '../../shared/image'
+
+/**
+ * Reads os-release (os-release(5)): shell-like assignments, of which only the quoting matters here.
+ * @param text the file
+ * @returns null when it names no ID
+ */
+export function parseOsRelease(text: string): ImageFacts['distribution'] {
+  const fields = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const match = /^\s*([A-Z][A-Z0-9_]*)=(.*?)\s*$/.exec(line)
+    if (match !== null) fields.set(match[1] ?? '', unquote(match[2] ?? ''))
+  }
+  const id = fields.get('ID') ?? ''
+  if (id === '') return null
+  return { id, version: fields.get('VERSION_ID') ?? '', prettyName: fields.get('PRETTY_NAME') ?? id }
+}
+
+function unquote(value: string): string {
+  const quote = value[0]
+  if (quote === "'" && value.endsWith("'")) return value.slice(1, -1)
+  if (quote === '"' && value.endsWith('"')) return value.slice(1, -1).replace(/\\(["$`\\])/g, '$1')
+  return value
+}
+
+/**
+ * Whether root can log in with a password (shadow(5)): an empty field asks for
+ * none, one that starts with `!` or `*` matches nothing.
+ * @param shadow the file, or null when there is none
+ */
+export function rootLoginOf(shadow: string | null): ImageFacts['rootLogin'] {
+  const line = shadow?.split('\n').find((entry) => entry.startsWith('root:'))
+  if (line === undefined) return 'unknown'
+  const password = line.split(':')[1] ?? ''
+  if (password === '') return 'no-password'
+  return /^[!*]/.test(password) ? 'locked' : 'password'
+}
+
+/** The version in a kernel's or RAM disk's file name (`vmlinuz-6.1.0-18-amd64`), or null when it names none. */
+export function versionOfName(name: string): string | null {
+  return /^[A-Za-z.]+-(\d[A-Za-z0-9._+~-]*?)(?:\.img)?$/.exec(name)?.[1] ?? null
+}
+
+/** Offsets of the x86 setup header (docs.kernel.org/arch/x86/boot.html, "The Real-Mode Kernel Header"). */
+const HEADER_MAGIC = 0x202
+const KERNEL_VERSION = 0x20e
+
+/**
+ * The version that an x86 kernel carries in its setup header.
+ * @param start the file's first bytes, 66,048 or more where there are as many
+ * @returns null when it is no x86 kernel or does not say
+ */
+export function kernelVersionOf(start: Buffer): string | null {
+  if (
+    start.length < KERNEL_VERSION + 2 ||
+    start.toString('latin1', HEADER_MAGIC, HEADER_MAGIC + 4) !== 'HdrS'
+  ) {
+    return null
+  }
+  const pointer = start.readUInt16LE(KERNEL_VERSION)
+  if (pointer === 0) return null
+  const text = start.toString('latin1', pointer + 0x200, pointer + 0x200 + 256)
+  return /^(\d[A-Za-z0-9._+~-]*)/.exec(text)?.[1] ?? null
+}
