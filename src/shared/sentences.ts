@@ -223,6 +223,12 @@ export function describeFailure(failure: Failure): FailureText {
         kept: nothingWritten,
         remedy: 'Put the file back, or build the disk again.',
       }
+    case 'disk-changed':
+      return {
+        happened: `The disk ${facts.path} changed while it was being written.`,
+        kept: 'The drive holds no usable disk. The file is as whoever changed it left it.',
+        remedy: 'Stop what changes it, such as a virtual machine that runs from it, and write again.',
+      }
     case 'disk-not-bootable':
       return {
         happened: `${facts.path} is not a disk that could boot: it has no boot record.`,

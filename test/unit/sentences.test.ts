@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest'
+import { refusalReasons } from '../../src/shared/drive'
+import { failureSchema, type Failure, type FailureCode, type FailureFacts } from '../../src/shared/failure'
+import { jobPhases } from '../../src/shared/job'
+import {
+  describeFailure,
+  describeReason,
+  formatBytes,
+  formatDuration,
+  phaseTitle,
+} from '../../src/shared/sentences'
+
+/** One example of each failure; the type demands that none is left out. */
+const examples: { [C in FailureCode]: FailureFacts<C> } = {
+  'engine-absent': { tried: ['/var/run/docker.sock'] },
+  'engine-stopped': { socket: '/var/run/docker.sock' },
+  'engine-forbidden': { socket: '/var/run/docker.sock' },
+  'engine-lost': { detail: 'reset' },
+  'engine-refused': { detail: 'no' },
+  'image-gone': { image: 'a:1' },
+  'image-architecture': { image: 'a:1', architecture: 'arm64', supported: 'amd64' },
+  'kernel-missing': { image: 'a:1' },
+  'initramfs-missing': { image: 'a:1' },
+  'init-missing': { image: 'a:1' },
+  'tar-invalid': { offset: 512, reason: 'a wrong checksum' },
+  'size-too-small': { sizeBytes: 1e9, neededBytes: 1_231_000_000 },
+  'size-invalid': { text: '4 apples' },
+  'output-exists': { path: '/a/b.img' },
+  'output-folder-missing': { path: '/a' },
+  'output-forbidden': { path: '/a' },
+  'output-file-system': { path: '/a/b.img', fileSystem: 'FAT32', limitBytes: 4294967295 },
+  'no-space': { path: '/a/b.img', neededBytes: 2e9, freeBytes: 1e9 },
+  'disk-missing': { path: '/a/b.img' },
+  'disk-changed': { path: '/a/b.img' },
+  'disk-not-bootable': { path: '/a/b.img' },
+  'disk-check-failed': { output: 'inode 12' },
+  'tool-missing': { tool: 'extlinux', package: 'extlinux' },
+  'tool-failed': { tool: 'tar', exitCode: 2, output: 'broken' },
+  'elevation-refused': {},
+  'elevation-no-agent': {},
+  'elevation-missing': {},
+  'elevation-unsafe-path': { path: '/a b' },
+  'helper-lost': { detail: 'killed' },
+  'helper-protocol': { detail: 'unknown message' },
+  'drive-gone': { device: '/dev/sdb' },
+  'drive-changed': { device: '/dev/sdb', field: 'serial', confirmed: 'A', found: 'B' },
+  'drive-refused': { device: '/dev/sdb', reasons: ['system', 'mounted'] },
+  'drive-busy': { device: '/dev/sdb', detail: 'held by another program' },
+  'drive-io': { device: '/dev/sdb', offset: 4096, detail: 'EIO' },
+  'verify-mismatch': { device: '/dev/sdb', offset: 4096, length: 512 },
+  'confirmation-wrong': { expected: 'SanDisk Ultra' },
+  'preview-failed': { detail: 'QEMU ended' },
+  'not-found': { what: 'disk' },
+  busy: { what: 'file:/a/b.img' },
+  'not-supported': { what: 'the direct engine' },
+  'clean-up-failed': { detail: 'umount' },
+  internal: { detail: 'TypeError' },
+}
+
+describe('describeFailure', () => {
+  for (const [code, facts] of Object.entries(examples)) {
+    it(`has whole sentences for ${code}`, () => {
+      const failure = failureSchema.parse({ code, facts })
+      const text = describeFailure(failure)
+      for (const part of [text.happened, text.kept]) expect(part).toMatch(/^[“A-Z0-9/].*[a-z0-9.”"]$/s)
+      if (code !== 'not-supported') expect(text.remedy).not.toBe('')
+      const all = `${text.happened} ${text.kept} ${text.remedy}`
+      expect(all).not.toMatch(/undefined|\[object|NaN|\.\./)
+    })
+  }
+
+  it('names the facts', () => {
+    const facts = examples['drive-changed']
+    expect(describeFailure({ code: 'drive-changed', facts }).happened).toBe(
+      '/dev/sdb is not the drive that was confirmed: its serial number was “A” and is “B”.',
+    )
+    expect(describeFailure({ code: 'busy', facts: { what: 'file:/a/b.img' } }).happened).toContain(
+      ' /a/b.img.',
+    )
+    expect(describeFailure({ code: 'drive-refused', facts: examples['drive-refused'] }).happened).toContain(
+      'mounted',
+    )
+  })
+
+  it('never asks for less than is needed', () => {
+    const { remedy } = describeFailure({ code: 'size-too-small', facts: examples['size-too-small'] })
+    expect(remedy).toContain('1.24')
+  })
+})
+
+describe('words', () => {
+  it('has a title for every phase of every job', () => {
+    for (const phases of Object.values(jobPhases)) {
+      for (const phase of Object.keys(phases)) expect(phaseTitle(phase)).toMatch(/^[A-Z]/)
+    }
+    expect(phaseTitle('toString')).toBe('toString')
+  })
+
+  it('has a sentence for every refusal', () => {
+    for (const reason of refusalReasons) expect(describeReason(reason)).toMatch(/^[A-Z].*\.$/)
+    expect(describeReason('something else')).toBe('something else')
+  })
+
+  it.each([
+    [0, '0 bytes'],
+    [1, '1 byte'],
+    [999, '999 bytes'],
+    [1500, '1.5 kB'],
+    [999_999, '1 MB'],
+    [1_068_370_483, '1.07 GB'],
+    [31_914_983_424, '31.9 GB'],
+    [2e12, '2 TB'],
+  ])('writes %d bytes as %s', (bytes, text) => {
+    expect(formatBytes(bytes, 'nearest', 'en')).toBe(text)
+  })
+
+  it('rounds up where asked', () => {
+    expect(formatBytes(1_000_000_001, 'up', 'en')).toBe('1.01 GB')
+    expect(formatBytes(999_500_001, 'up', 'en')).toBe('1 GB')
+  })
+
+  it.each([
+    [10, 'under 1 s'],
+    [3400, '3 s'],
+    [59_700, '1 min'],
+    [125_000, '2 min 5 s'],
+    [3_840_000, '1 h 4 min'],
+  ])('says %d ms as %s', (milliseconds, text) => {
+    expect(formatDuration(milliseconds)).toBe(text)
+  })
+})
