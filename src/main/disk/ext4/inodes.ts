@@ -1,0 +1,210 @@
+import { crc32c } from '../crc'
+import type { Run } from './allocator'
+import {
+  BLOCK_SIZE,
+  INODE,
+  INODE_FLAG_EXTENTS,
+  INODE_FLAG_IMMUTABLE,
+  INODE_FLAG_INDEX,
+  INODE_SIZE,
+  LOST_AND_FOUND_INODE,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from './layout'
+import { encodeExtents } from './extents'
+
+/** Seconds since 1970, which may be negative, and nanoseconds from 0 to 999,999,999 to be added. */
+export interface Time {
+  seconds: number
+  nanoseconds: number
+}
+
+/** The longest target that is stored in the inode itself, a "fast" symlink. */
+export const FAST_SYMLINK = 59
+/** "EXT4_LINK_MAX"; a directory with more subdirectories has a link count of 1 (dir_nlink). */
+export const MOST_LINKS = 65000
+
+/** i_extra_isize: all fields after the first 128 bytes. */
+const EXTRA_SIZE = 32
+/** Seconds that 34 bits can say (inodes.rst, "Inode Timestamps"). */
+const EARLIEST = -(2 ** 31)
+const LATEST = 2 ** 34 - 2 ** 31 - 1
+
+/** Numbers kept for each inode: tens of bytes instead of hundreds, so that a million files fit in memory. */
+class Column<T extends Uint16Array | Uint32Array | Float64Array> {
+  constructor(private array: T) {}
+
+  get(index: number): number {
+    return this.array[index] ?? 0
+  }
+
+  set(index: number, value: number): void {
+    if (index >= this.array.length) {
+      const make = this.array.constructor as new (length: number) => T
+      const larger = new make(Math.ceil(this.array.length * 1.5))
+      larger.set(this.array)
+      this.array = larger
+    }
+    this.array[index] = value
+  }
+}
+
+/** All inodes of a file system that is being made, until its tables are written. */
+export class Inodes {
+  /** i_mode with the type; 0 for an inode that is not in use */
+  readonly mode = new Column(new Uint16Array(4096))
+  readonly links = new Column(new Uint32Array(4096))
+  readonly uid = new Column(new Uint32Array(4096))
+  readonly gid = new Column(new Uint32Array(4096))
+  /** bytes */
+  readonly size = new Column(new Float64Array(4096))
+  readonly seconds = new Column(new Float64Array(4096))
+  readonly nanoseconds = new Column(new Uint32Array(4096))
+  /** Blocks of the disk: data, nodes of the extent tree, attributes. */
+  readonly blocks = new Column(new Uint32Array(4096))
+  /** First block of data that lies in one run from the start of the file, or the number of a device. */
+  readonly first = new Column(new Uint32Array(4096))
+
+  /** i_block of files that are not one run. */
+  readonly roots = new Map<number, Uint8Array>()
+  /** What files that are not one run give back when they are removed. */
+  readonly runs = new Map<number, Run[]>()
+  /** Targets of symlinks, fast and slow. */
+  readonly targets = new Map<number, string>()
+  /** Times of access that differ from those of modification. */
+  readonly accessed = new Map<number, Time>()
+  readonly inInodeXattrs = new Map<number, Buffer>()
+  readonly xattrBlocks = new Map<number, number>()
+  readonly immutable = new Set<number>()
+  readonly indexed = new Set<number>()
+
+  /** The highest inode that was ever in use. */
+  last = LOST_AND_FOUND_INODE
+  private readonly spare: number[] = []
+  private readonly number = new Uint8Array(8)
+
+  /** @param seed of all checksums: crc32c of the UUID */
+  constructor(private readonly seed: number) {}
+
+  /** A number for a new inode. */
+  allocate(): number {
+    return this.spare.pop() ?? ++this.last
+  }
+
+  /** Gives an inode back and answers the runs of blocks that were its own. */
+  release(inode: number): Run[] {
+    const runs = this.runs.get(inode) ?? []
+    if (!this.runs.has(inode) && this.hasData(inode)) {
+      runs.push({ start: this.first.get(inode), count: Math.ceil(this.size.get(inode) / BLOCK_SIZE) })
+    }
+    const xattrs = this.xattrBlocks.get(inode)
+    if (xattrs !== undefined) runs.push({ start: xattrs, count: 1 })
+    this.mode.set(inode, 0)
+    for (const map of [this.roots, this.runs, this.targets, this.accessed]) map.delete(inode)
+    for (const map of [this.inInodeXattrs, this.xattrBlocks, this.immutable]) map.delete(inode)
+    this.spare.push(inode)
+    return runs
+  }
+
+  /** Seed of the checksums of what belongs to an inode (checksums.rst): with its number and generation 0. */
+  seedOf(inode: number): number {
+    new DataView(this.number.buffer).setUint32(0, inode, true)
+    return crc32c(this.seed, this.number)
+  }
+
+  isDirectory(inode: number): boolean {
+    return (this.mode.get(inode) & S_IFMT) === S_IFDIR
+  }
+
+  isSymlink(inode: number): boolean {
+    return (this.mode.get(inode) & S_IFMT) === S_IFLNK
+  }
+
+  /** Whether an inode's content lies in blocks that extents point at. */
+  private hasData(inode: number): boolean {
+    const kind = this.mode.get(inode) & S_IFMT
+    if (kind === S_IFLNK) return this.size.get(inode) > FAST_SYMLINK
+    return kind === S_IFREG || kind === S_IFDIR
+  }
+
+  /**
+   * Encodes one inode into 256 zeroed bytes at `start` of `bytes`, with its checksum.
+   * @param created i_crtime and i_ctime: when the disk was made, in seconds
+   */
+  encode(inode: number, bytes: Uint8Array, start: number, created: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset + start, INODE_SIZE)
+    const { at } = INODE
+    const mode = this.mode.get(inode)
+    const kind = mode & S_IFMT
+    const size = this.size.get(inode)
+    const links = this.links.get(inode)
+    const sectors = this.blocks.get(inode) * (BLOCK_SIZE / 512)
+    const fast = kind === S_IFLNK && size <= FAST_SYMLINK
+    let flags = 0
+
+    if (this.hasData(inode)) {
+      flags |= INODE_FLAG_EXTENTS
+      const first = this.first.get(inode)
+      const count = Math.ceil(size / BLOCK_SIZE)
+      const extents = count === 0 ? [] : [{ logical: 0, start: first, count }]
+      const root = this.roots.get(inode) ?? encodeExtents(extents, 0, noBlock).root
+      bytes.set(root, start + at.i_block)
+    } else if (fast) {
+      bytes.set(Buffer.from(this.targets.get(inode) ?? '', 'latin1'), start + at.i_block)
+    } else if (kind === S_IFCHR || kind === S_IFBLK) {
+      putDevice(view, at.i_block, this.first.get(inode))
+    }
+    if (this.immutable.has(inode)) flags |= INODE_FLAG_IMMUTABLE
+    if (this.indexed.has(inode)) flags |= INODE_FLAG_INDEX
+
+    const modified = { seconds: this.seconds.get(inode), nanoseconds: this.nanoseconds.get(inode) }
+    putTime(view, at.i_mtime, at.i_mtime_extra, modified)
+    putTime(view, at.i_atime, at.i_atime_extra, this.accessed.get(inode) ?? modified)
+    putTime(view, at.i_ctime, at.i_ctime_extra, { seconds: created, nanoseconds: 0 })
+    putTime(view, at.i_crtime, at.i_crtime_extra, { seconds: created, nanoseconds: 0 })
+    view.setUint16(at.i_mode, mode, true)
+    view.setUint16(at.i_uid, this.uid.get(inode) & 0xffff, true)
+    view.setUint16(at.l_i_uid_high, this.uid.get(inode) >>> 16, true)
+    view.setUint16(at.i_gid, this.gid.get(inode) & 0xffff, true)
+    view.setUint16(at.l_i_gid_high, this.gid.get(inode) >>> 16, true)
+    view.setUint32(at.i_size_lo, size % 2 ** 32, true)
+    view.setUint32(at.i_size_high, Math.floor(size / 2 ** 32), true)
+    view.setUint16(at.i_links_count, kind === S_IFDIR && links > MOST_LINKS ? 1 : links, true)
+    view.setUint32(at.i_blocks_lo, sectors % 2 ** 32, true)
+    view.setUint16(at.l_i_blocks_high, Math.floor(sectors / 2 ** 32), true)
+    view.setUint32(at.i_flags, flags, true)
+    view.setUint32(at.i_file_acl_lo, this.xattrBlocks.get(inode) ?? 0, true)
+    view.setUint16(at.i_extra_isize, EXTRA_SIZE, true)
+    const xattrs = this.inInodeXattrs.get(inode)
+    if (xattrs !== undefined) bytes.set(xattrs, start + INODE.size)
+    const checksum = crc32c(this.seedOf(inode), bytes, start, start + INODE_SIZE)
+    view.setUint16(at.l_i_checksum_lo, checksum & 0xffff, true)
+    view.setUint16(at.i_checksum_hi, checksum >>> 16, true)
+  }
+}
+
+/** One run of at most 512 MiB never needs a node outside of the inode. */
+function noBlock(): never {
+  throw new Error('ext4: a file of more than four extents without its tree')
+}
+
+/** The number of a device as the kernel keeps it in one word: "new_encode_dev" (include/linux/kdev_t.h). */
+export function deviceNumber(major: number, minor: number): number {
+  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0
+}
+
+/** In the first word where 16 bits suffice, otherwise in the second (kernel, fs/ext4/inode.c). */
+function putDevice(view: DataView, at: number, number: number): void {
+  view.setUint32(at + (number < 0x10000 ? 0 : 4), number, true)
+}
+
+function putTime(view: DataView, at: number, extraAt: number, time: Time): void {
+  const seconds = Math.min(Math.max(time.seconds, EARLIEST), LATEST)
+  const epoch = Math.floor((seconds - EARLIEST) / 2 ** 32)
+  view.setInt32(at, seconds | 0, true)
+  view.setUint32(extraAt, time.nanoseconds * 4 + epoch, true)
+}

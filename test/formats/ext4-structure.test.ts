@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Refusal } from '../../src/main/disk/refusal'
+import type { Ext4Writer } from '../../src/main/disk/ext4/writer'
+import { debugfs, ext4Settings, fsck, makeExt4, setLength } from './disk-file'
+
+let folder: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'slipway-ext4-'))
+})
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+/** Makes a file system, checks it with e2fsck and answers its path. */
+async function checked(mebibytes: number, fill: (writer: Ext4Writer) => void): Promise<string> {
+  const path = join(folder, 'test.img')
+  rmSync(path, { force: true })
+  const summary = await makeExt4(path, ext4Settings(mebibytes), fill)
+  setLength(path, summary.bytes)
+  expect(fsck(path)).toBe('')
+  return path
+}
+
+describe('an empty file system of any size', () => {
+  test.each([2, 7, 8, 64, 128, 129, 500, 1024, 1025, 5000, 65536, 2 ** 19, 2 ** 24 - 1])(
+    '%i MiB',
+    async (mebibytes) => {
+      const path = join(folder, 'empty.img')
+      const summary = await makeExt4(path, ext4Settings(mebibytes), () => undefined)
+      setLength(path, summary.bytes)
+      // e2fsck needs minutes and gigabytes for 16 TiB: there the superblock and descriptors are asked instead.
+      if (mebibytes < 2 ** 22) expect(fsck(path)).toBe('')
+      else expect(debugfs(path, 'stats -h')).toContain('Filesystem state:         clean')
+      expect(summary.bytes).toBeGreaterThan(mebibytes * 1024 * 1024 * 0.99 - 2 ** 20)
+      rmSync(path)
+    },
+  )
+})
+
+test('a directory of 20,000 names has a tree that e2fsck agrees with', async () => {
+  const path = await checked(256, (writer) => {
+    for (let i = 0; i < 20000; i++) {
+      const name = Buffer.from(`file ${i} ${'é'.repeat(i % 40)}`).toString('latin1')
+      writer.wholeFile(`many/${name}`, writer.defaults(0o644), new Uint8Array())
+    }
+  })
+  expect(debugfs(path, 'htree_dump many')).toContain('Indirect levels: 0')
+})
+
+test('a directory of long names has two levels', async () => {
+  const path = await checked(512, (writer) => {
+    for (let i = 0; i < 9000; i++) {
+      writer.symlink(`deep/${String(i).padStart(255, 'x')}`, writer.defaults(0o777), 'target')
+    }
+  })
+  expect(debugfs(path, 'htree_dump deep')).toContain('Indirect levels: 1')
+})
+
+test('extents of a file with many holes take several levels', async () => {
+  const path = await checked(256, (writer) => {
+    for (const [name, count] of Object.entries({ five: 5, many: 3000 })) {
+      const segments = Array.from({ length: count }, (_, i) => [i * 8192, 10]).flat()
+      writer.file(name, writer.defaults(0o644), count * 8192, segments)
+      for (let i = 0; i < count; i++) {
+        const bytes = Buffer.from(String(i).padStart(10))
+        writer.data(bytes, 0, bytes.length)
+      }
+      writer.endFile()
+    }
+  })
+  expect(debugfs(path, 'ex many')).toMatch(/1\/ 2/)
+  expect(debugfs(path, 'cat many').length).toBe(3000 * 8192)
+  expect(debugfs(path, 'cat many').slice(2999 * 8192, 2999 * 8192 + 10)).toBe('      2999')
+})
+
+test('a huge sparse file keeps its size', async () => {
+  const size = 15 * 2 ** 40
+  const path = await checked(64, (writer) => {
+    writer.file('huge', writer.defaults(0o644), size, [size - 1, 1])
+    writer.data(Buffer.from('x'), 0, 1)
+    writer.endFile()
+    writer.file('hole', writer.defaults(0o644), 2 ** 33, [])
+    writer.endFile()
+  })
+  expect(debugfs(path, 'stat huge')).toContain(`Size: ${size}`)
+  expect(debugfs(path, 'stat hole')).toMatch(/Size: 8589934592[^]*Blockcount: 0/)
+})
+
+test('what comes twice is replaced, with all below it, and its blocks are free again', async () => {
+  const path = await checked(64, (writer) => {
+    const attributes = writer.defaults(0o644)
+    const big = [{ name: 'user.big', value: Buffer.alloc(3000, 1) }]
+    writer.wholeFile('a', attributes, Buffer.alloc(100_000, 1))
+    writer.wholeFile('a', attributes, Buffer.from('new'))
+    writer.wholeFile('tree/b/c', { ...attributes, xattrs: big }, Buffer.alloc(50_000, 2))
+    writer.symlink('tree/link', attributes, 'x'.repeat(200))
+    writer.wholeFile('tree', attributes, Buffer.from('now a file'))
+    writer.wholeFile('linked', attributes, Buffer.from('kept'))
+    writer.link('second', 'linked')
+    writer.wholeFile('linked', attributes, Buffer.from('other'))
+    writer.directory('d', { ...attributes, xattrs: big })
+    writer.wholeFile('d/inside', attributes, Buffer.from('inside'))
+    writer.directory('d', writer.defaults(0o700))
+    writer.directory('second-dir', attributes)
+    writer.symlink('second-dir', attributes, 'd')
+    writer.wholeFile('second-dir/through', attributes, Buffer.from('through a link'))
+  })
+  expect(debugfs(path, 'cat a')).toBe('new')
+  expect(debugfs(path, 'cat tree')).toBe('now a file')
+  expect(debugfs(path, 'cat second')).toBe('kept')
+  expect(debugfs(path, 'cat linked')).toBe('other')
+  expect(debugfs(path, 'cat d/inside')).toBe('inside')
+  expect(debugfs(path, 'cat d/through')).toBe('through a link')
+  expect(debugfs(path, 'stat d')).toMatch(/Mode: {2}0700/)
+})
+
+test('a disk that is too small is refused with the size that it has', async () => {
+  const path = join(folder, 'small.img')
+  const filled = makeExt4(path, ext4Settings(4), (writer) => {
+    writer.wholeFile('big', writer.defaults(0o644), Buffer.alloc(5 * 2 ** 20))
+  })
+  await expect(filled).rejects.toThrow(Refusal)
+})
+
+test('a size made to measure leaves the free room that was asked for', async () => {
+  const path = join(folder, 'fitted.img')
+  for (const freeBlocks of [0, 1000, 100_000]) {
+    const settings = { ...ext4Settings(1), size: { freeBlocks, mostBlocks: 2 ** 26 } }
+    const summary = await makeExt4(path, settings, (writer) => {
+      for (let i = 0; i < 50; i++)
+        writer.wholeFile(`f${i}`, writer.defaults(0o644), Buffer.alloc(2 ** 20, i + 1))
+    })
+    setLength(path, summary.bytes)
+    expect(fsck(path)).toBe('')
+    expect(summary.freeBytes).toBeGreaterThanOrEqual(freeBlocks * 4096)
+    expect(summary.freeBytes).toBeLessThan(freeBlocks * 4096 + 2 ** 22)
+    rmSync(path)
+  }
+})
