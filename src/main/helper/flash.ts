@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { FlashRequest } from '../../shared/helper-protocol'
 import { runTool } from '../drives/linux/tools'
@@ -13,14 +11,14 @@ import type { HelperJob } from './job'
  * the helper's own eyes. Whatever ends it before its end, the drive's first MiB is blank.
  * @param request what was confirmed and what is to come
  * @param job where the data comes from and the progress goes to
- * @param loopTargets whether loop devices may be targets
+ * @param options `loopTargets`: whether loop devices may be targets, the helper's test switch
  * @returns null when written and, if asked for, compared; the failures of `claimTarget` and `writeDisk`,
  *   `drive-gone` or `drive-io`. Throws the signal's reason when cancelled
  */
 export async function runFlash(
   request: FlashRequest,
   job: HelperJob,
-  loopTargets = testSwitch(),
+  { loopTargets }: { loopTargets: boolean },
 ): Promise<Result<null>> {
   const { device } = request.drive
   const claimed = await claimTarget(request, loopTargets)
@@ -50,13 +48,4 @@ export async function runFlash(
   const reread = await runTool('blockdev', ['--rereadpt', device])
   if (!reread.ok) job.log(`${device}: the partition table was not read again`)
   return ok(null)
-}
-
-/**
- * Loop devices as targets are for tests: the variable is honoured only by a
- * helper that lies in a source tree, which no package contains.
- */
-function testSwitch(): boolean {
-  const root = join(dirname(process.argv[1] ?? '/'), '..', '..')
-  return process.env['SLIPWAY_TEST_LOOP_TARGETS'] === '1' && existsSync(join(root, 'vite.node.config.ts'))
 }
