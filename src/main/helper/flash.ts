@@ -11,14 +11,14 @@ import type { HelperJob } from './job'
  * the helper's own eyes. Whatever ends it before its end, the drive's first MiB is blank.
  * @param request what was confirmed and what is to come
  * @param job where the data comes from and the progress goes to
- * @param options `loopTargets`: whether loop devices may be targets, the helper's test switch
+ * @param loopTargets whether loop devices may be targets, the helper's test switch
  * @returns null when written and, if asked for, compared; the failures of `claimTarget` and `writeDisk`,
  *   `drive-gone` or `drive-io`. Throws the signal's reason when cancelled
  */
 export async function runFlash(
   request: FlashRequest,
   job: HelperJob,
-  { loopTargets }: { loopTargets: boolean },
+  loopTargets: boolean,
 ): Promise<Result<null>> {
   const { device } = request.drive
   const claimed = await claimTarget(request, loopTargets)
