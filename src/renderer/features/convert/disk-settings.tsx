@@ -1,0 +1,95 @@
+import type { HostState } from '../../../shared/ipc/contract'
+import type { BuildSettings } from '../../../shared/image'
+import { describeFailure, formatBytes } from '../../../shared/sentences'
+import { Choices, NumberField, type Choice } from '../../ui/field'
+import styles from './convert.module.css'
+
+/** Bytes of a gigabyte as drives and this window count it. */
+const GIGABYTE = 1_000_000_000
+
+/** Why the chosen size cannot be used, or null. */
+export function sizeError(settings: BuildSettings, neededBytes: number): string | null {
+  if (settings.sizeBytes === null || settings.sizeBytes >= neededBytes) return null
+  return describeFailure({
+    code: 'size-too-small',
+    facts: { sizeBytes: settings.sizeBytes, neededBytes },
+  }).happened
+}
+
+/** The settings of the link Disk: its size and how it is built. */
+export function DiskSettings(props: {
+  settings: BuildSettings
+  onChange: (settings: BuildSettings) => void
+  neededBytes: number
+  defaultBytes: number
+  host: HostState | undefined
+}) {
+  const { settings, onChange, host } = props
+  return (
+    <div className={styles.settings}>
+      <div className={styles.size}>
+        <Choices
+          label="Size"
+          value={settings.sizeBytes === null ? 'automatic' : 'chosen'}
+          onChange={(value) =>
+            onChange({
+              ...settings,
+              sizeBytes: value === 'automatic' ? null : Math.ceil(props.defaultBytes / GIGABYTE) * GIGABYTE,
+            })
+          }
+          choices={[
+            {
+              value: 'automatic',
+              title: `${formatBytes(props.defaultBytes)}, chosen by Slipway`,
+              detail: 'The content, and room to work with.',
+            },
+            {
+              value: 'chosen',
+              title: 'Another size',
+              detail: `At least ${formatBytes(props.neededBytes, 'up')}.`,
+            },
+          ]}
+        />
+        {settings.sizeBytes !== null && (
+          <div className={styles.indented}>
+            <NumberField
+              label="Size of the disk in GB"
+              unit="GB"
+              value={settings.sizeBytes / GIGABYTE}
+              minimum={0.01}
+              step={0.01}
+              onChange={(value) => {
+                if (Number.isFinite(value)) onChange({ ...settings, sizeBytes: Math.round(value * GIGABYTE) })
+              }}
+              error={sizeError(settings, props.neededBytes)}
+            />
+          </div>
+        )}
+      </div>
+      <Choices
+        label="How it is built"
+        value={settings.engine}
+        onChange={(value) => onChange({ ...settings, engine: value === 'direct' ? 'direct' : 'kernel' })}
+        choices={engineChoices(host)}
+      />
+    </div>
+  )
+}
+
+function engineChoices(host: HostState | undefined): Choice[] {
+  const kernelMissing = host !== undefined && !host.kernelEngine.found
+  return [
+    {
+      value: 'kernel',
+      title: 'By this system’s kernel',
+      detail: kernelMissing
+        ? `Missing here: ${host.kernelEngine.missing.join(', ')}. ${host.kernelEngine.remedy}`
+        : 'The HOWTO’s own way: mkfs.ext4, mount and EXTLINUX. Asks for an administrator’s password.',
+    },
+    {
+      value: 'direct',
+      title: 'By Slipway itself',
+      detail: 'Writes the file system in one pass. Needs no password and no mount.',
+    },
+  ]
+}

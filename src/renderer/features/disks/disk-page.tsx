@@ -1,0 +1,162 @@
+import { useState, type ReactNode } from 'react'
+import type { HostState, ListedDisk } from '../../../shared/ipc/contract'
+import { formatBytes, formatDuration } from '../../../shared/sentences'
+import { useCall } from '../../api/api'
+import { Button } from '../../ui/button'
+import { Copyable } from '../../ui/copy-menu'
+import { Facts } from '../../ui/facts'
+import { CheckIcon, DeleteIcon, FolderIcon, PlayIcon, WriteIcon } from '../../ui/icons'
+import { FailureNotice, HelpButton, Notice } from '../../ui/notice'
+import { Page, Section } from '../../ui/page'
+import { formatMoment } from '../../words'
+import { DeleteDisk } from './delete-disk'
+import styles from './disks.module.css'
+import { firmwareNames } from './proof'
+
+/**
+ * A built disk: where it comes from, what is proven of it, and what can be done with it.
+ * @param isPreviewed whether it runs in a preview now
+ * @param onPreview opens the preview's page
+ * @param onWrite opens the sheet that writes it
+ */
+export function DiskPage(props: {
+  disk: ListedDisk
+  host: HostState | undefined
+  isPreviewed: boolean
+  onPreview: () => void
+  onWrite: () => void
+}) {
+  const { disk, host } = props
+  const [isDeleting, setIsDeleting] = useState(false)
+  const showInFolder = useCall('showDiskInFolder')
+  const forget = useCall('forgetDisk')
+  const failure = showInFolder.failure ?? forget.failure
+  const canPreview = disk.present && host?.qemu.found !== false
+  const canWrite = disk.present && !(host?.elevation.needed === true && !host.elevation.found)
+  return (
+    <Page
+      title={disk.name}
+      facts={`${formatBytes(disk.sizeBytes)}, built ${formatMoment(disk.builtAt)} from ${disk.source.image}`}
+      actions={
+        <>
+          <Button
+            look={disk.proof === null ? 'primary' : 'plain'}
+            icon={<PlayIcon />}
+            isDisabled={!canPreview}
+            onPress={props.onPreview}
+          >
+            {props.isPreviewed ? 'Show preview' : 'Preview'}
+          </Button>
+          <Button
+            look={disk.proof === null ? 'plain' : 'primary'}
+            icon={<WriteIcon />}
+            isDisabled={!canWrite}
+            onPress={props.onWrite}
+          >
+            Write to a stick…
+          </Button>
+        </>
+      }
+      footer={
+        <div className={styles.footer}>
+          <Button
+            look="quiet"
+            icon={<FolderIcon />}
+            isDisabled={!disk.present}
+            onPress={() => void showInFolder.run({ diskId: disk.id })}
+          >
+            Show in folder
+          </Button>
+          {disk.present ? (
+            <Button look="quiet" icon={<DeleteIcon />} onPress={() => setIsDeleting(true)}>
+              Delete…
+            </Button>
+          ) : (
+            <Button look="quiet" icon={<DeleteIcon />} onPress={() => void forget.run({ diskId: disk.id })}>
+              Take off the list
+            </Button>
+          )}
+        </div>
+      }
+    >
+      {failure !== null && <FailureNotice failure={failure} />}
+      {!disk.present && (
+        <Notice>
+          <p className={styles.strong}>The file is gone, or is not the file that was built.</p>
+          <p>It cannot be previewed or written. Put it back, or build the disk again.</p>
+        </Notice>
+      )}
+      {host !== undefined && <MissingParts host={host} />}
+      <Proof disk={disk} />
+      <Section title="Origin">
+        <Facts
+          rows={[
+            ['Image', <Copyable key="image" label="Copy image name" text={disk.source.image} />],
+            ['Digest', <Copyable key="digest" label="Copy image digest" text={disk.source.digest} />],
+            ['Built', formatMoment(disk.builtAt)],
+            ['Built by', disk.engine === 'direct' ? 'Slipway itself (direct)' : 'This system’s kernel'],
+          ]}
+        />
+      </Section>
+      <Section title="File">
+        <Facts
+          rows={[
+            ['Path', <Copyable key="path" label="Copy path" text={disk.path} />],
+            ['Size', formatBytes(disk.sizeBytes)],
+            ['Made for', `${firmwareNames(disk.firmware)} firmware`],
+          ]}
+        />
+      </Section>
+      <DeleteDisk disk={disk} isOpen={isDeleting} onClose={() => setIsDeleting(false)} />
+    </Page>
+  )
+}
+
+function Proof({ disk }: { disk: ListedDisk }) {
+  let icon: ReactNode = null
+  let words: ReactNode
+  if (disk.proof === null) {
+    words = (
+      <>
+        <strong>Unproven:</strong> never booted. A preview shows whether it does, and leaves the file as it
+        is.
+      </>
+    )
+  } else {
+    icon = <CheckIcon />
+    words = (
+      <>
+        <strong>Boots</strong> under {disk.proof.firmware.toUpperCase()}: login after{' '}
+        {formatDuration(disk.proof.millisecondsToLogin)}, seen {formatMoment(disk.proof.at)}.
+      </>
+    )
+  }
+  return (
+    <div className={disk.proof === null ? styles.unproven : styles.proven}>
+      {icon}
+      <p>{words}</p>
+    </div>
+  )
+}
+
+function MissingParts({ host }: { host: HostState }) {
+  return (
+    <>
+      {!host.qemu.found && (
+        <Notice>
+          <p className={styles.strong}>There is no preview on this computer: QEMU is not installed.</p>
+          <p>{host.qemu.remedy}</p>
+          <div className={styles.noticeButton}>
+            <HelpButton page="qemu-install">How to install QEMU</HelpButton>
+          </div>
+        </Notice>
+      )}
+      {host.elevation.needed && !host.elevation.found && (
+        <Notice>
+          <p className={styles.strong}>Sticks cannot be written: nothing here can ask for permission.</p>
+          <p>{host.elevation.remedy}</p>
+        </Notice>
+      )}
+    </>
+  )
+}

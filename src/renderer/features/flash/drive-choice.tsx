@@ -1,0 +1,67 @@
+import { ListBox, ListBoxItem } from 'react-aria-components'
+import { displayName, type RefusalReason } from '../../../shared/drive'
+import type { ListedDrive } from '../../../shared/ipc/contract'
+import { describeReason, formatBytes } from '../../../shared/sentences'
+import { DriveIcon } from '../../ui/icons'
+import styles from './flash.module.css'
+
+/** The drives to choose from. Those that may not be written say why and cannot be chosen. */
+export function DriveChoice(props: {
+  drives: readonly ListedDrive[]
+  reasonsFor: (drive: ListedDrive) => RefusalReason[]
+  chosen: string | null
+  onChoose: (key: string | null) => void
+}) {
+  return (
+    <ListBox
+      aria-label="Drives to write to"
+      className={styles.choice ?? ''}
+      items={props.drives.map((drive) => ({ id: drive.key, drive }))}
+      dependencies={[props.reasonsFor]}
+      selectionMode="single"
+      selectedKeys={props.chosen === null ? [] : [props.chosen]}
+      onSelectionChange={(keys) => {
+        if (keys === 'all') return
+        const [key] = keys
+        props.onChoose(key === undefined ? null : String(key))
+      }}
+      renderEmptyState={() => (
+        <p className={styles.empty}>No drive is plugged in. Plug in a USB stick or a memory card.</p>
+      )}
+    >
+      {({ id, drive }) => {
+        const reasons = props.reasonsFor(drive)
+        const against = reasons.filter((reason) => reason !== 'mounted')
+        return (
+          <ListBoxItem
+            id={id}
+            textValue={drive.name}
+            isDisabled={against.length > 0}
+            className={styles.drive ?? ''}
+          >
+            <DriveIcon />
+            <span className={styles.driveText}>
+              <span>
+                <span className={styles.driveName}>{drive.name}</span>
+                <span className={styles.driveSize}>{formatBytes(drive.sizeBytes)}</span>
+                <code className={styles.device}>{drive.device}</code>
+              </span>
+              <span className={styles.soft}>
+                {against.length > 0 ? describeReason(against[0] ?? '') : contents(drive)}
+              </span>
+            </span>
+          </ListBoxItem>
+        )
+      }}
+    </ListBox>
+  )
+}
+
+function contents(drive: ListedDrive): string {
+  const names = drive.volumes.map((volume) =>
+    volume.label === null || displayName(volume.label) === ''
+      ? (volume.fileSystem ?? 'unknown content')
+      : displayName(volume.label),
+  )
+  return names.length === 0 ? 'empty, as far as this system can tell' : names.join(', ')
+}

@@ -1,0 +1,114 @@
+import type { ReactNode } from 'react'
+import { isActive, type JobSnapshot } from '../../../shared/job'
+import { formatDuration, phaseTitle } from '../../../shared/sentences'
+import { Button } from '../../ui/button'
+import { cx } from '../../ui/cx'
+import { CheckIcon } from '../../ui/icons'
+import { FailureNotice, Notice } from '../../ui/notice'
+import { Progress } from '../../ui/progress'
+import { formatPercent, formatSpeed } from '../../words'
+import styles from './flash.module.css'
+
+const steps = ['elevate', 'write', 'verify'] as const
+
+/** The course of a write: permission, write, compare, and how it ended. */
+export function WriteProgress({ job }: { job: JobSnapshot }) {
+  if (job.state === 'failed') return <FailureNotice failure={job.failure} />
+  if (job.state === 'cancelled') {
+    return (
+      <Notice>
+        <p className={styles.strong}>Writing was cancelled.</p>
+        <p>If it had begun, the stick holds no usable disk. The built disk is as it was.</p>
+      </Notice>
+    )
+  }
+  if (job.state === 'succeeded') {
+    return (
+      <div className={styles.done} role="status">
+        <CheckIcon size={20} />
+        <div>
+          <p className={styles.strong}>The stick may be pulled.</p>
+          <p>
+            {job.title} was written and compared in {formatDuration(job.endedAt - job.startedAt)}.
+          </p>
+        </div>
+      </div>
+    )
+  }
+  const phase = job.state === 'running' ? job.phase : null
+  const current = phase === null ? -1 : steps.findIndex((step) => step === phase)
+  return (
+    <div className={styles.running}>
+      <ol className={styles.steps}>
+        {steps.map((step, index) => (
+          <li
+            key={step}
+            className={cx(
+              styles.stepName,
+              index === current && styles.current,
+              index < current && styles.past,
+            )}
+            aria-current={index === current ? 'step' : undefined}
+          >
+            {index < current && <CheckIcon size={14} />}
+            {phaseTitle(step)}
+          </li>
+        ))}
+      </ol>
+      <Progress label={`Writing to ${job.title}`} fraction={job.state === 'running' ? job.fraction : null} />
+      <p className={styles.numbers}>{job.state === 'cancelling' ? 'Cancelling.' : numbers(job)}</p>
+      <p className={styles.soft}>
+        Leave the stick where it is until this says that it may be pulled. The sheet can be closed: the work
+        goes on, and the bar at the foot of the window shows it.
+      </p>
+    </div>
+  )
+}
+
+function numbers(job: JobSnapshot): string {
+  if (job.state !== 'running') return 'Waiting.'
+  return [
+    job.fraction === null ? null : formatPercent(job.fraction),
+    job.bytesPerSecond === null ? null : formatSpeed(job.bytesPerSecond),
+    job.remaining === null ? null : `${formatDuration(job.remaining)} left in this step`,
+  ]
+    .filter((part) => part !== null)
+    .join(', ')
+}
+
+/** The buttons that fit the state of a write. */
+export function writeFooter(props: {
+  job: JobSnapshot
+  onClose: () => void
+  onAgain: () => void
+  onCancel: () => void
+}): ReactNode {
+  if (isActive(props.job)) {
+    return (
+      <>
+        <Button onPress={props.onCancel} isDisabled={props.job.state === 'cancelling'}>
+          Cancel writing
+        </Button>
+        <Button onPress={props.onClose}>Close</Button>
+      </>
+    )
+  }
+  if (props.job.state === 'succeeded') {
+    return (
+      <>
+        <Button onPress={props.onAgain}>Write another stick</Button>
+        <Button look="primary" onPress={props.onClose}>
+          Done
+        </Button>
+      </>
+    )
+  }
+  return (
+    <>
+      <Button onPress={props.onClose}>Close</Button>
+      <Button look="primary" onPress={props.onAgain}>
+        Choose again
+      </Button>
+    </>
+  )
+}

@@ -1,0 +1,49 @@
+import { isActive, type JobSnapshot } from '../../../shared/job'
+import { describeFailure, formatDuration, phaseTitle } from '../../../shared/sentences'
+import { formatPercent, formatSpeed } from '../../words'
+
+/** What a job does, or how it ended, in a few words. */
+export function jobHeadline(job: JobSnapshot): string {
+  switch (job.state) {
+    case 'queued':
+      return 'Waiting'
+    case 'running':
+      return phaseTitle(job.phase)
+    case 'cancelling':
+      return job.kind === 'preview' ? 'Stopping' : 'Cancelling'
+    case 'cancelled':
+      return job.kind === 'preview' ? 'The machine was stopped' : 'Cancelled, and cleaned up'
+    case 'failed':
+      return describeFailure(job.failure).happened
+    case 'succeeded':
+      return endings[job.kind]
+  }
+}
+
+const endings: Record<JobSnapshot['kind'], string> = {
+  build: 'The disk is built',
+  preview: 'The machine is off',
+  flash: 'Written and compared. The stick may be pulled',
+}
+
+/** Share, speed and time left of a running job, those that are known. */
+export function jobNumbers(job: JobSnapshot): string[] {
+  // A preview that runs has no end to wait for.
+  if (job.state !== 'running' || job.phase === 'run') return []
+  return [
+    job.fraction === null ? null : formatPercent(job.fraction),
+    job.bytesPerSecond === null ? null : formatSpeed(job.bytesPerSecond),
+    job.remaining === null ? null : `${formatDuration(job.remaining)} left`,
+  ].filter((part) => part !== null)
+}
+
+/** The job that the bar shows: a running build or write before a running preview, else the one that ended last. */
+export function foremostJob(jobs: readonly JobSnapshot[]): JobSnapshot | null {
+  const active = jobs.filter(isActive)
+  const work = active.filter(({ kind }) => kind !== 'preview')
+  return work.at(-1) ?? active.at(-1) ?? jobs.toSorted((a, b) => endOf(a) - endOf(b)).at(-1) ?? null
+}
+
+function endOf(job: JobSnapshot): number {
+  return 'endedAt' in job ? job.endedAt : job.startedAt
+}

@@ -1,0 +1,42 @@
+import { useEffect, useRef } from 'react'
+import { Button } from '../../ui/button'
+import type { PreviewSession } from './sessions'
+import styles from './preview.module.css'
+
+/**
+ * The machine's screen. It takes the keyboard when it is clicked; Ctrl, Alt
+ * and G together (QEMU's own keys for it) give the keyboard back, because
+ * every other key, Tab too, belongs to the machine.
+ */
+export function Screen({ session }: { session: PreviewSession }) {
+  const place = useRef<HTMLDivElement>(null)
+  const after = useRef<HTMLButtonElement>(null)
+  useEffect(() => {
+    const parent = place.current
+    if (parent === null) return
+    const takeOut = session.showScreen(parent)
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (!event.ctrlKey || !event.altKey || event.code !== 'KeyG') return
+      event.preventDefault()
+      event.stopPropagation()
+      session.releaseKeyboard()
+      after.current?.focus()
+    }
+    parent.addEventListener('keydown', onKeyDown, { capture: true })
+    return () => {
+      parent.removeEventListener('keydown', onKeyDown, { capture: true })
+      takeOut()
+    }
+  }, [session])
+  return (
+    <div className={styles.screenArea}>
+      <div ref={place} className={styles.screen} role="group" aria-label="Screen of the machine" />
+      <div className={styles.hint}>
+        <span>Click the screen to type into the machine. Ctrl+Alt+G gives the keyboard back.</span>
+        <Button look="quiet" ref={after} onPress={session.focusScreen}>
+          Type into the machine
+        </Button>
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,22 @@
+import { Button as AriaButton, type ButtonProps as AriaButtonProps } from 'react-aria-components'
+import type { ReactNode, Ref } from 'react'
+import { cx } from './cx'
+import styles from './button.module.css'
+
+export interface ButtonProps extends Omit<AriaButtonProps, 'className' | 'style' | 'children'> {
+  /** `primary` once a page; `danger` only where data is erased; `quiet` has no frame. */
+  look?: 'primary' | 'plain' | 'quiet' | 'danger'
+  icon?: ReactNode
+  ref?: Ref<HTMLButtonElement>
+  children: ReactNode
+}
+
+/** A button: always a word, with an icon where that helps to find it. */
+export function Button({ look = 'plain', icon, ref, children, ...props }: ButtonProps) {
+  return (
+    <AriaButton {...props} ref={ref ?? null} className={cx(styles.button, styles[look])}>
+      {icon}
+      <span className={styles.label}>{children}</span>
+    </AriaButton>
+  )
+}

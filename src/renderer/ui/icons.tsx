@@ -1,0 +1,128 @@
+import type { ReactNode } from 'react'
+
+/**
+ * One family: 16 x 16, strokes of 1.5 with round ends. An icon never stands
+ * alone for a meaning: it always has a word beside it, so all are hidden from
+ * assistive technology.
+ */
+function icon(drawing: ReactNode) {
+  return function Icon({ size = 16 }: { size?: number }) {
+    return (
+      <svg
+        width={size}
+        height={size}
+        viewBox="0 0 16 16"
+        fill="none"
+        stroke="currentColor"
+        strokeWidth="1.5"
+        strokeLinecap="round"
+        strokeLinejoin="round"
+        aria-hidden="true"
+        focusable="false"
+      >
+        {drawing}
+      </svg>
+    )
+  }
+}
+
+/** The product's mark: a keel on its slip. */
+export function Mark({ size = 20 }: { size?: number }) {
+  return (
+    <svg width={size} height={size} viewBox="0 0 20 20" fill="none" aria-hidden="true" focusable="false">
+      <path d="M2.5 6h13.2c-.5 3.6-2.7 5.8-6.4 5.8H7.1C4.7 11.8 3 9.6 2.5 6Z" fill="currentColor" />
+      <path d="M2 13.2 18 16.8" stroke="currentColor" strokeWidth="1.8" strokeLinecap="round" />
+    </svg>
+  )
+}
+
+export const ImageIcon = icon(
+  <>
+    <path d="M8 1.8 14 4.9 8 8 2 4.9Z" />
+    <path d="M2 8l6 3.1L14 8" />
+    <path d="M2 11.1l6 3.1 6-3.1" />
+  </>,
+)
+export const DiskIcon = icon(
+  <>
+    <rect x="2" y="3" width="12" height="10" rx="1.5" />
+    <path d="M2 9.5h12" />
+    <path d="M11.5 11.25h.01" />
+  </>,
+)
+export const DriveIcon = icon(
+  <>
+    <path d="M5.5 6V2.25h5V6" />
+    <path d="M4 6h8v6.5A1.5 1.5 0 0 1 10.5 14h-5A1.5 1.5 0 0 1 4 12.5Z" />
+    <path d="M7 4.2h.01M9 4.2h.01" />
+  </>,
+)
+export const SearchIcon = icon(
+  <>
+    <circle cx="7" cy="7" r="4.5" />
+    <path d="m10.5 10.5 3.5 3.5" />
+  </>,
+)
+export const CheckIcon = icon(<path d="m3.5 8.5 3 3 6-7" />)
+export const PlusIcon = icon(<path d="M8 3.5v9M3.5 8h9" />)
+export const MissingIcon = icon(<path d="M8 3.5v5.5M8 12.3h.01" />)
+export const CloseIcon = icon(<path d="m4 4 8 8M12 4l-8 8" />)
+export const ChevronUpIcon = icon(<path d="m4 10 4-4 4 4" />)
+export const ChevronDownIcon = icon(<path d="m4 6 4 4 4-4" />)
+export const BackIcon = icon(<path d="M10 3.5 5.5 8l4.5 4.5" />)
+export const PlayIcon = icon(<path d="M5 3.2v9.6L12.5 8Z" />)
+export const StopIcon = icon(<rect x="4" y="4" width="8" height="8" rx="1" />)
+export const PowerIcon = icon(
+  <>
+    <path d="M8 2v5.5" />
+    <path d="M4.6 4.6a5 5 0 1 0 6.8 0" />
+  </>,
+)
+export const WriteIcon = icon(
+  <>
+    <path d="M8 2v7.5M5 6.8l3 3 3-3" />
+    <path d="M3 13.5h10" />
+  </>,
+)
+export const FolderIcon = icon(
+  <path d="M2 4.5A1 1 0 0 1 3 3.5h3.2L7.7 5H13a1 1 0 0 1 1 1v6a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1Z" />,
+)
+export const DeleteIcon = icon(
+  <>
+    <path d="M3 4.5h10M6.5 4.5V2.75h3V4.5" />
+    <path d="m4.3 4.5.6 8.75h6.2l.6-8.75" />
+  </>,
+)
+export const CopyIcon = icon(
+  <>
+    <rect x="5.5" y="5.5" width="8" height="8" rx="1.2" />
+    <path d="M10.5 3.5v-.3A.7.7 0 0 0 9.8 2.5H3.2a.7.7 0 0 0-.7.7v6.6c0 .4.3.7.7.7h.3" />
+  </>,
+)
+export const ScreenIcon = icon(
+  <>
+    <rect x="2" y="3" width="12" height="8" rx="1" />
+    <path d="M6 13.5h4" />
+  </>,
+)
+export const ConsoleIcon = icon(
+  <>
+    <rect x="2" y="3" width="12" height="10" rx="1" />
+    <path d="m4.8 6.5 2 1.75-2 1.75M8.5 10.25h2.5" />
+  </>,
+)
+export const NoticeIcon = icon(
+  <>
+    <circle cx="8" cy="8" r="6" />
+    <path d="M8 4.8v4M8 11.2h.01" />
+  </>,
+)
+export const EngineIcon = icon(
+  <>
+    <rect x="2" y="8" width="3.5" height="3.5" />
+    <rect x="6.25" y="8" width="3.5" height="3.5" />
+    <rect x="10.5" y="8" width="3.5" height="3.5" />
+    <rect x="6.25" y="3.75" width="3.5" height="3.5" />
+  </>,
+)
+export const LogIcon = icon(<path d="M3 4h10M3 8h10M3 12h6" />)

@@ -1,0 +1,56 @@
+import type { MouseEvent, ReactNode } from 'react'
+import { ListBox, ListBoxItem } from 'react-aria-components'
+import styles from './side-list.module.css'
+
+export interface SideListEntry {
+  id: string
+  title: string
+  /** What a search for it and a screen reader say beyond the title. */
+  detail: ReactNode
+  /** A short word at the right, such as `unproven`. */
+  badge?: ReactNode
+  onContextMenu: (event: MouseEvent) => void
+}
+
+/**
+ * A list of the side bar: one entry is chosen, arrow keys choose as they move.
+ * @param label names the list
+ * @param chosen the chosen entry's id, or null
+ */
+export function SideList(props: {
+  label: string
+  entries: readonly SideListEntry[]
+  chosen: string | null
+  onChoose: (id: string) => void
+  empty: ReactNode
+}) {
+  return (
+    <ListBox
+      aria-label={props.label}
+      className={styles.list ?? ''}
+      items={props.entries}
+      selectionMode="single"
+      selectionBehavior="replace"
+      selectedKeys={props.chosen === null ? [] : [props.chosen]}
+      onSelectionChange={(keys) => {
+        if (keys === 'all') return
+        const [id] = keys
+        if (id !== undefined) props.onChoose(String(id))
+      }}
+      renderEmptyState={() => <div className={styles.empty}>{props.empty}</div>}
+    >
+      {(entry) => (
+        <ListBoxItem
+          id={entry.id}
+          textValue={entry.title}
+          className={styles.entry ?? ''}
+          onContextMenu={entry.onContextMenu}
+        >
+          <span className={styles.title}>{entry.title}</span>
+          <span className={styles.detail}>{entry.detail}</span>
+          {entry.badge !== undefined && <span className={styles.badge}>{entry.badge}</span>}
+        </ListBoxItem>
+      )}
+    </ListBox>
+  )
+}
