@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { refusalReasons } from '../../src/shared/drive'
-import { failureSchema, type Failure, type FailureCode, type FailureFacts } from '../../src/shared/failure'
+import { failureSchema, type FailureCode, type FailureFacts } from '../../src/shared/failure'
 import { jobPhases } from '../../src/shared/job'
 import {
   describeFailure,

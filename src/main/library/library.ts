@@ -1,0 +1,235 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdirSync, watch, type FSWatcher } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { diskRecordSchema, type DiskRecord } from '../../shared/disk'
+import { fail, ok, type Result } from '../../shared/failure'
+// The rule is about main/ipc; the contract's types are shared.
+// eslint-disable-next-line no-restricted-imports
+import type { ListedDisk } from '../../shared/ipc/contract'
+
+/** Milliseconds in which changes are gathered before the list is read again. */
+const GATHER_INTERVAL = 100
+
+/**
+ * The disks that were built. Each has a file of its own in the library's
+ * folder, so that window and terminal can add at the same time without a lock,
+ * and a copy beside the disk, which goes along when the disk is moved.
+ */
+export interface Library {
+  /** All disks, newest first. */
+  list(): Promise<ListedDisk[]>
+  /** One disk, or `not-found`. */
+  find(id: string): Promise<Result<ListedDisk>>
+  /** Takes a disk in, in place of what was known under its path. Throws when the library cannot be written. */
+  add(record: DiskRecord): Promise<void>
+  /** Takes a disk out and leaves its file; `not-found`. */
+  forget(id: string): Promise<Result<null>>
+  /** Deletes the disk's file; `not-found`, `disk-missing` when that file is not the one that was built, `output-forbidden`. */
+  remove(id: string): Promise<Result<null>>
+  /** Notes what a boot has shown; `not-found`. */
+  setProof(id: string, proof: DiskRecord['proof']): Promise<Result<null>>
+  /** Calls back with the whole list after each change, also by another process; answers the function that ends it. Throws when the folder cannot be made. */
+  subscribe(listener: (disks: ListedDisk[]) => void): () => void
+}
+
+/** The name under which a disk is known: a hash of its absolute path. */
+export function diskIdOf(path: string): string {
+  return createHash('sha256').update(path).digest('hex').slice(0, 32)
+}
+
+/** Where the record of a disk lies beside it. */
+export function sidecarPath(diskPath: string): string {
+  return `${diskPath}.slipway.json`
+}
+
+/**
+ * Reads the record beside a disk.
+ * @param diskPath absolute
+ * @returns the record with the path that the disk has now, or null when there is none or it is broken
+ */
+export async function readSidecar(diskPath: string): Promise<DiskRecord | null> {
+  const record = await readRecord(sidecarPath(diskPath)).catch(() => null)
+  return record === null ? null : { ...record, path: diskPath, id: diskIdOf(diskPath) }
+}
+
+/**
+ * The folder of this user's library (XDG Base Directory Specification).
+ * @param environment of the process
+ */
+export function libraryFolder(environment: Readonly<Record<string, string | undefined>>): string {
+  const given = environment['XDG_DATA_HOME'] ?? ''
+  // Relative paths are to be ignored, says the specification.
+  const data = given.startsWith('/') ? given : join(homedir(), '.local/share')
+  return join(data, 'slipway/disks')
+}
+
+/**
+ * Opens a library. The folder is made when it is first added to or subscribed to.
+ * @param folder absolute
+ * @param log gets a line for each record that cannot be read
+ */
+export function openLibrary(folder: string, log: (line: string) => void): Library {
+  const recordPath = (id: string): string => join(folder, `${id}.json`)
+
+  async function load(id: string): Promise<DiskRecord | null> {
+    try {
+      const record = await readRecord(recordPath(id))
+      return record?.id === id ? record : null
+    } catch (error) {
+      log(`library: ${recordPath(id)} is ignored: ${String(error)}`)
+      return null
+    }
+  }
+
+  async function list(): Promise<ListedDisk[]> {
+    const names = await readdir(folder).catch(() => [])
+    const disks: ListedDisk[] = []
+    for (const name of names) {
+      const id = /^([0-9a-f]{32})\.json$/.exec(name)?.[1]
+      const record = id === undefined ? null : await load(id)
+      if (record !== null) disks.push(await listed(record))
+    }
+    return disks.sort((a, b) => b.builtAt - a.builtAt || a.path.localeCompare(b.path))
+  }
+
+  async function find(id: string): Promise<Result<ListedDisk>> {
+    const record = /^[0-9a-f]{32}$/.test(id) ? await load(id) : null
+    return record === null ? fail('not-found', { what: 'disk' }) : ok(await listed(record))
+  }
+
+  async function save(record: DiskRecord): Promise<void> {
+    await mkdir(folder, { recursive: true })
+    const text = `${JSON.stringify(diskRecordSchema.parse(record), null, 2)}\n`
+    await writeWhole(sidecarPath(record.path), text).catch((error: unknown) => {
+      // The disk may lie where nothing more can be written by now; the library knows it all the same.
+      log(`library: no record beside ${record.path}: ${String(error)}`)
+    })
+    await writeWhole(recordPath(record.id), text)
+  }
+
+  return {
+    list,
+    find,
+    add: save,
+    async forget(id) {
+      const found = await find(id)
+      if (!found.ok) return found
+      await rm(recordPath(id), { force: true })
+      return ok(null)
+    },
+    async remove(id) {
+      const found = await find(id)
+      if (!found.ok) return found
+      const { path, present } = found.value
+      // A file that is not what was built is not ours to delete.
+      if (!present) return fail('disk-missing', { path })
+      try {
+        await unlink(path)
+        await rm(sidecarPath(path), { force: true })
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+          return fail('output-forbidden', { path })
+        throw error
+      }
+      await rm(recordPath(id), { force: true })
+      return ok(null)
+    },
+    async setProof(id, proof) {
+      const found = await find(id)
+      if (!found.ok) return found
+      await save({ ...found.value, proof })
+      return ok(null)
+    },
+    subscribe(listener) {
+      return watchLibrary(folder, list, listener)
+    },
+  }
+}
+
+/** Watches the library's folder and, for files that go or change, the folders of its disks. */
+function watchLibrary(
+  folder: string,
+  list: () => Promise<ListedDisk[]>,
+  listener: (disks: ListedDisk[]) => void,
+): () => void {
+  let ofDisks: FSWatcher[] = []
+  let timer: NodeJS.Timeout | null = null
+  let isEnded = false
+  let last = ''
+
+  /** Others write in these folders too, a running build for one; `isOurs` picks the names that matter. */
+  function watchFolder(path: string, isOurs: (name: string) => boolean): FSWatcher[] {
+    try {
+      const watcher = watch(path, (_event, name) => {
+        if (name === null || isOurs(name)) timer ??= setTimeout(() => void refresh(), GATHER_INTERVAL)
+      })
+      watcher.on('error', () => {
+        watcher.close()
+      })
+      return [watcher]
+    } catch {
+      // No such folder: its disks are listed as missing, and there is nothing to watch.
+      return []
+    }
+  }
+  async function refresh(): Promise<void> {
+    timer = null
+    const disks = await list()
+    if (isEnded) return
+    for (const watcher of ofDisks) watcher.close()
+    const paths = new Set(disks.map((disk) => disk.path))
+    const folders = new Set(disks.map((disk) => dirname(disk.path)))
+    ofDisks = [...folders].flatMap((path) => watchFolder(path, (name) => paths.has(join(path, name))))
+    const text = JSON.stringify(disks)
+    if (text !== last) listener(disks)
+    last = text
+  }
+
+  mkdirSync(folder, { recursive: true })
+  const ofLibrary = watchFolder(folder, (name) => !name.startsWith('.'))
+  void refresh()
+  return () => {
+    isEnded = true
+    if (timer !== null) clearTimeout(timer)
+    for (const watcher of [...ofLibrary, ...ofDisks]) watcher.close()
+  }
+}
+
+async function listed(record: DiskRecord): Promise<ListedDisk> {
+  const found = await stat(record.path).catch(() => null)
+  const present = found !== null && found.isFile() && found.size === record.sizeBytes
+  return { ...record, name: basename(record.path), present }
+}
+
+/** Reads and checks a record; null when there is no file. Throws when it is none. */
+async function readRecord(path: string): Promise<DiskRecord | null> {
+  let text
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+  return diskRecordSchema.parse(JSON.parse(text))
+}
+
+/** Writes a file so that readers see the old one or the new one and nothing in between. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
+  try {
+    const file = await open(temporary, 'wx', 0o644)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
