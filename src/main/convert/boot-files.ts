@@ -1,0 +1,60 @@
+import type { TreeEdits } from './edits'
+
+/** What the boot loader is to load and hand over. */
+export interface BootEntry {
+  /** UUID of the root file system. */
+  rootUuid: string
+  /** Paths in the machine, with a leading slash; symbolic links are followed by the boot loader. */
+  kernelPath: string
+  initramfsPath: string
+  /** More words for the kernel's command line; may be empty. */
+  kernelArguments: string
+}
+
+/**
+ * The kernel's command line: the root by UUID, waited for (a stick is slow to
+ * appear), writable from the start as the image has no other step for it
+ * (kernel-parameters.txt).
+ * @param entry what to boot
+ */
+export function kernelCommandLine(entry: BootEntry): string {
+  return `root=UUID=${entry.rootUuid} rootwait rw ${entry.kernelArguments}`.trim()
+}
+
+/**
+ * The text of syslinux.cfg (syslinux.zytor.com/wiki, "SYSLINUX/Config"): one
+ * entry, booted after a second in which a key shows the prompt.
+ * @param entry what to boot
+ */
+export function syslinuxConfiguration(entry: BootEntry): string {
+  return [
+    'DEFAULT linux',
+    // Tenths of a second.
+    'TIMEOUT 10',
+    'LABEL linux',
+    `  KERNEL ${entry.kernelPath}`,
+    `  INITRD ${entry.initramfsPath}`,
+    `  APPEND ${kernelCommandLine(entry)}`,
+    '',
+  ].join('\n')
+}
+
+/**
+ * The boot loader's own part in the tree: its configuration in, that of another
+ * installation of it out (extlinux.conf would be read before ours; core/elflink/load_env32.c of syslinux).
+ * @param entry what to boot
+ */
+export function bootEdits(entry: BootEntry): TreeEdits {
+  return {
+    removed: ['extlinux.conf', 'extlinux.sys', 'ldlinux.sys', 'ldlinux.c32'].map((name) => `boot/${name}`),
+    emptied: [],
+    added: [
+      {
+        path: 'boot/syslinux.cfg',
+        kind: 'file',
+        mode: 0o644,
+        content: new TextEncoder().encode(syslinuxConfiguration(entry)),
+      },
+    ],
+  }
+}
