@@ -1,0 +1,184 @@
+import type { Machine, MachineEnding } from './machine'
+
+/** What a boot can come to. */
+export type BootOutcome =
+  /** A login prompt waits. */
+  | 'login'
+  /** The init system says that everything is up, and no login prompt came after it. */
+  | 'target-reached'
+  | 'kernel-panic'
+  /** The kernel found no root file system and left a shell of the initramfs. */
+  | 'initramfs-shell'
+  /** systemd's emergency or rescue mode. */
+  | 'emergency-shell'
+  /** The boot loader stopped at its prompt. */
+  | 'boot-loader-prompt'
+  | 'no-bootable-device'
+  /** None of these came in the time given. */
+  | 'hang'
+  /** The machine ended before. */
+  | 'ended'
+
+export interface BootVerdict {
+  outcome: BootOutcome
+  /** From the call to the verdict. */
+  milliseconds: number
+  /** Where it was seen; null for `hang` and `ended`. */
+  seenOn: 'screen' | 'serial' | null
+  /** The last rows with text, from where it was seen, else from the screen. */
+  lines: string[]
+  /** Units that systemd reported as failed, as it called them. */
+  failedUnits: string[]
+  ending: MachineEnding | null
+}
+
+/** Milliseconds between two looks at the screen. */
+const LOOK_INTERVAL = 1000
+/** Rows of serial output that count as its screen. */
+const SERIAL_ROWS = 25
+const SERIAL_KEPT = 64 * 1024
+/** Rows of a verdict. */
+const LINES_KEPT = 25
+
+/** By the last row with text: a prompt counts only while it waits. */
+const prompts: readonly (readonly [BootOutcome, RegExp])[] = [
+  ['initramfs-shell', /^\(initramfs\)|^dracut:.*#$|^\[rootfs [^\]]*\]#$|^sh: can't access tty/],
+  ['emergency-shell', /Press Enter for maintenance|Give root password for maintenance/],
+  ['boot-loader-prompt', /^boot:|^grub(?: rescue)?>/],
+  ['no-bootable-device', /^Shell>/],
+]
+
+/**
+ * By any row: programs' own last words. SeaBIOS, OVMF and the boot code of
+ * syslinux (mbr.bin) for a missing system; Linux kernel/panic.c; agetty and
+ * busybox getty for the login.
+ */
+const messages: readonly (readonly [BootOutcome, RegExp])[] = [
+  ['kernel-panic', /Kernel panic - not syncing/],
+  [
+    'no-bootable-device',
+    /No bootable device|No bootable option or device was found|Missing operating system|Operating system load error|FATAL: INT18: BOOT FAILURE/,
+  ],
+  ['login', /^(?!Last )[\w.-]+ login:/],
+  [
+    'target-reached',
+    /Reached target (?:multi-user|graphical)\.target|Reached target .*(?:Multi-User System|Graphical Interface)/,
+  ],
+]
+
+/** Milliseconds for which an outcome must stay before it is the verdict: what may pass by itself gets time to. */
+const settleTimes: Partial<Record<BootOutcome, number>> = {
+  'target-reached': 30_000,
+  'boot-loader-prompt': 10_000,
+  'no-bootable-device': 3000,
+  'initramfs-shell': 2000,
+  'emergency-shell': 2000,
+}
+
+/**
+ * What the rows of a console say about a boot.
+ * @param rows from top to bottom
+ * @returns null while it is under way
+ */
+export function judgeRows(rows: readonly string[]): BootOutcome | null {
+  const last = rows.findLast((row) => row.trim() !== '')?.trim() ?? ''
+  for (const [outcome, pattern] of prompts) if (pattern.test(last)) return outcome
+  for (const [outcome, pattern] of messages) if (rows.some((row) => pattern.test(row.trim()))) return outcome
+  return null
+}
+
+/** Control sequences of ECMA-48: CSI, OSC, two-character escapes, choice of character set. */
+const controlSequences = new RegExp(
+  ['\\[[0-?]*[ -/]*[@-~]', '\\][^\\u0007]*\\u0007', '[()][0-9A-B]', '[@-Z\\\\-_]']
+    .map((sequence) => `\\u001b${sequence}`)
+    .join('|'),
+  'g',
+)
+
+/** Rows of a terminal's raw output without its control sequences; of a row that was overwritten, the last text. */
+export function rowsOfSerial(text: string): string[] {
+  return text
+    .replace(controlSequences, '')
+    .split('\n')
+    .map((row) => row.replace(/\r+$/, '').replace(/^.*\r/, ''))
+}
+
+/**
+ * Watches a machine boot and decides what it came to, by the text on its
+ * screen and on its serial port, whichever shows it first. The image needs
+ * no serial console. What can be read of a screen: VGA text mode whatever its
+ * font, and consoles drawn with the fonts of glyphs.ts at 8 by 16 pixels.
+ * A machine that was started again on another accelerator is watched anew.
+ * @param limits.timeoutMilliseconds after which the verdict is `hang`
+ * @param limits.signal its abort throws its reason
+ */
+export async function watchBoot(
+  machine: Pick<Machine, 'onSerial' | 'onRestart' | 'readScreenText' | 'ended'>,
+  limits: { timeoutMilliseconds: number; signal: AbortSignal },
+): Promise<BootVerdict> {
+  const startedAt = Date.now()
+  let serial = ''
+  // In an object, because callbacks change it between two looks.
+  const state: {
+    ending: MachineEnding | null
+    candidate: { outcome: BootOutcome; since: number } | null
+  } = { ending: null, candidate: null }
+  let screenRows: string[] = []
+  const failedUnits = new Set<string>()
+  const verdict = (outcome: BootOutcome, seenOn: BootVerdict['seenOn'], rows: string[]): BootVerdict => ({
+    outcome,
+    milliseconds: Date.now() - startedAt,
+    seenOn,
+    lines: rows.filter((row) => row.trim() !== '').slice(-LINES_KEPT),
+    failedUnits: [...failedUnits],
+    ending: state.ending,
+  })
+  const unsubscribe = [
+    machine.onSerial((bytes) => (serial = (serial + bytes.toString('latin1')).slice(-SERIAL_KEPT))),
+    machine.onRestart(() => {
+      serial = ''
+      state.candidate = null
+    }),
+  ]
+  let wake = (): void => undefined
+  void machine.ended.then((how) => {
+    state.ending = how
+    wake()
+  })
+  limits.signal.addEventListener('abort', () => wake(), { once: true })
+  try {
+    for (;;) {
+      limits.signal.throwIfAborted()
+      const screen = await machine.readScreenText()
+      if (screen.ok) screenRows = screen.value
+      const serialRows = rowsOfSerial(serial)
+      for (const row of [...screenRows, ...serialRows]) {
+        const unit = /\[FAILED\] Failed to (?:start|mount|listen on) (.+?)\.?$/.exec(row.trim())?.[1]
+        if (unit !== undefined) failedUnits.add(unit)
+      }
+      const now = Date.now()
+      const onScreen = judgeRows(screenRows)
+      const outcome = onScreen ?? judgeRows(serialRows.slice(-SERIAL_ROWS))
+      if (outcome === null) state.candidate = null
+      else {
+        if (state.candidate?.outcome !== outcome) state.candidate = { outcome, since: now }
+        if (now - state.candidate.since >= (settleTimes[outcome] ?? 0)) {
+          return onScreen === null
+            ? verdict(outcome, 'serial', serialRows)
+            : verdict(outcome, 'screen', screenRows)
+        }
+      }
+      if (state.ending !== null) return verdict('ended', null, screenRows)
+      if (now - startedAt > limits.timeoutMilliseconds) return verdict('hang', null, screenRows)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LOOK_INTERVAL)
+        wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  } finally {
+    for (const end of unsubscribe) end()
+  }
+}

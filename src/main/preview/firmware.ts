@@ -1,0 +1,98 @@
+import { access, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+/** Two files that belong together: 2M code does not start with 4M variables. */
+export interface UefiFirmware {
+  codePath: string
+  variablesTemplatePath: string
+}
+
+/**
+ * What is used of a firmware descriptor (QEMU docs/interop/firmware.json).
+ * `mode` came with QEMU 7: `split` is code and variables in two files.
+ */
+const descriptorSchema = z.object({
+  'interface-types': z.array(z.string()),
+  mapping: z.object({
+    device: z.literal('flash'),
+    mode: z.literal('split').default('split'),
+    executable: z.object({ filename: z.string(), format: z.literal('raw') }),
+    'nvram-template': z.object({ filename: z.string(), format: z.literal('raw') }),
+  }),
+  targets: z.array(z.object({ architecture: z.string(), machines: z.array(z.string()) })),
+  features: z.array(z.string()),
+})
+
+/** Descriptor folders in the order of their precedence, the administrator's before the packages'. */
+const descriptorFolders = ['/etc/qemu/firmware', '/usr/local/share/qemu/firmware', '/usr/share/qemu/firmware']
+
+/** Pairs of systems that have no descriptors: Debian, Fedora, Arch, Homebrew. */
+const knownPairs: readonly (readonly [code: string, variables: string])[] = [
+  ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'],
+  ['/usr/share/OVMF/OVMF_CODE.fd', '/usr/share/OVMF/OVMF_VARS.fd'],
+  ['/usr/share/edk2/x64/OVMF_CODE.4m.fd', '/usr/share/edk2/x64/OVMF_VARS.4m.fd'],
+  ['/opt/homebrew/share/qemu/edk2-x86_64-code.fd', '/opt/homebrew/share/qemu/edk2-i386-vars.fd'],
+  ['/usr/local/share/qemu/edk2-x86_64-code.fd', '/usr/local/share/qemu/edk2-i386-vars.fd'],
+]
+
+/**
+ * Reads one descriptor.
+ * @returns its two files when it is plain x86-64 UEFI for q35 without System Management Mode and without enrolled
+ *   keys (Secure Boot needs both), else null
+ */
+export function readDescriptor(text: string): UefiFirmware | null {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    return null
+  }
+  const descriptor = descriptorSchema.safeParse(parsed)
+  if (!descriptor.success) return null
+  const { mapping, targets, features } = descriptor.data
+  const fits =
+    descriptor.data['interface-types'].includes('uefi') &&
+    targets.some(
+      ({ architecture, machines }) =>
+        architecture === 'x86_64' && machines.some((machine) => machine.startsWith('pc-q35')),
+    )
+  if (!fits || features.includes('requires-smm') || features.includes('enrolled-keys')) return null
+  return { codePath: mapping.executable.filename, variablesTemplatePath: mapping['nvram-template'].filename }
+}
+
+async function bothExist(firmware: UefiFirmware): Promise<boolean> {
+  try {
+    await access(firmware.codePath)
+    await access(firmware.variablesTemplatePath)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Finds UEFI firmware for a q35 machine: first by the descriptors that
+ * distributions install for this purpose (by name within a folder, the order
+ * that QEMU's document prescribes), then at known places.
+ * @returns null when there is none
+ */
+export async function findUefiFirmware(): Promise<UefiFirmware | null> {
+  for (const folder of descriptorFolders) {
+    let names: string[]
+    try {
+      names = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()
+    } catch {
+      continue
+    }
+    for (const name of names) {
+      const firmware = readDescriptor(await readFile(join(folder, name), 'utf8'))
+      if (firmware !== null && (await bothExist(firmware))) return firmware
+    }
+  }
+  for (const [codePath, variablesTemplatePath] of knownPairs) {
+    const firmware = { codePath, variablesTemplatePath }
+    if (await bothExist(firmware)) return firmware
+  }
+  return null
+}

@@ -1,0 +1,312 @@
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fail, ok, type Result } from '../../shared/failure'
+import type { Accelerator, Attachment, PortForward } from './arguments'
+import { findQemu, firmwareMissing, type QemuPrograms } from './find'
+import { findUefiFirmware, type UefiFirmware } from './firmware'
+import {
+  awaitLife,
+  candidateAccelerators,
+  firstLine,
+  isCrash,
+  prepareFiles,
+  statusSchema,
+  takePicture,
+} from './launch'
+import {
+  encodePng,
+  isTextMode,
+  readPicture,
+  readTextMemory,
+  TEXT_MEMORY_ADDRESS,
+  TEXT_MEMORY_BYTES,
+  type ScreenPicture,
+} from './screen'
+import { startSession, type Session } from './session'
+import { openWorkspace, sweepWorkspaces, type Workspace } from './workspace'
+
+const GIB = 1024 ** 3
+/** Bytes of serial output that a listener gets who comes late. */
+const SCROLLBACK_BYTES = 256 * 1024
+
+export interface MachineOptions {
+  /** A raw disk image; it is only ever read. */
+  diskPath: string
+  firmware: 'bios' | 'uefi'
+  /** `usb` unless given. */
+  attachment?: Attachment
+  /** Bytes; 1 GiB unless given. */
+  memoryBytes?: number
+  /** Two, or what this host has, unless given. */
+  processors?: number
+  ports?: readonly PortForward[]
+  /** What to try, in this order; unless given, what this host may have, and emulation last. */
+  accelerators?: readonly Accelerator[]
+  /** Ends a start that is under way. A machine that runs is ended by its `stop`. */
+  signal: AbortSignal
+  log: (line: string) => void
+}
+
+/** How a machine came to its end. */
+export type MachineEnding =
+  | { reason: 'stopped' }
+  /** The guest switched itself off. */
+  | { reason: 'powered-off' }
+  /** The folder for temporary files is full. */
+  | { reason: 'no-space'; folder: string }
+  /** QEMU failed or was killed; `detail` has its last words. */
+  | { reason: 'failed'; detail: string }
+
+/** A virtual machine that runs until `ended`. */
+export interface Machine {
+  /** What it runs on now; may change with a restart. */
+  readonly accelerator: Accelerator
+  /** QEMU's process id. */
+  readonly processId: number
+  /** Unix socket that speaks RFB; the same after a restart. */
+  readonly screenSocket: string
+  /** Calls back with what the serial port has said so far, then with all that it says; answers the function that ends it. */
+  onSerial(listener: (bytes: Buffer) => void): () => void
+  writeSerial(bytes: Uint8Array): void
+  /** Calls back when the machine was started again one step safer: all connections to its screen are gone. */
+  onRestart(listener: () => void): () => void
+  /** The screen as it is now. */
+  readScreen(): Promise<Result<ScreenPicture>>
+  /** The text on the screen, row by row; U+FFFD where nothing is recognised (screen.ts says what can be). */
+  readScreenText(): Promise<Result<string[]>>
+  /** Writes the screen to a PNG file. */
+  screenshot(path: string): Promise<Result<null>>
+  /** Presses the power button (ACPI). A guest that has not booted ignores it. */
+  powerDown(): Promise<Result<null>>
+  reset(): Promise<Result<null>>
+  /** Ends it at once. Resolves when process, sockets and files are gone. */
+  stop(): Promise<MachineEnding>
+  /** Resolves when process, sockets and files are gone, whatever the reason. */
+  ended: Promise<MachineEnding>
+}
+
+/**
+ * Starts a machine on a disk image. All that it writes goes to an overlay that
+ * is thrown away. Accelerators are tried in turn and believed only when the
+ * firmware shows a sign of life; when one fails later, the machine starts
+ * again from the beginning on the next, and `log` says so.
+ * @returns the machine once it is running. Fails with `tool-missing`, `disk-missing`, `not-supported` (Windows),
+ *   or `preview-failed` with QEMU's words. Throws the signal's reason when it was aborted.
+ */
+export async function startMachine(options: MachineOptions): Promise<Result<Machine>> {
+  const { signal, log } = options
+  signal.throwIfAborted()
+  // Its VNC and control run over unix sockets, which Node does not have there.
+  if (process.platform === 'win32') return fail('not-supported', { what: 'preview on Windows' })
+  const programs = await findQemu()
+  if (!programs.ok) return programs
+  const uefi = options.firmware === 'uefi' ? await findUefiFirmware() : null
+  if (options.firmware === 'uefi' && uefi === null) return firmwareMissing()
+  try {
+    if (!(await stat(options.diskPath)).isFile()) return fail('disk-missing', { path: options.diskPath })
+  } catch {
+    return fail('disk-missing', { path: options.diskPath })
+  }
+  const accelerators = options.accelerators ?? (await candidateAccelerators(log))
+  await sweepWorkspaces()
+  const workspace = await openWorkspace()
+  try {
+    const started = await runMachine(options, programs.value, uefi, accelerators, workspace)
+    if (!started.ok) {
+      await workspace.close()
+      signal.throwIfAborted()
+    }
+    return started
+  } catch (error) {
+    await workspace.close()
+    throw error
+  }
+}
+
+async function runMachine(
+  options: MachineOptions,
+  programs: QemuPrograms,
+  uefi: UefiFirmware | null,
+  accelerators: readonly Accelerator[],
+  workspace: Workspace,
+): Promise<Result<Machine>> {
+  const { signal, log } = options
+  const inFolder = (name: string): string => join(workspace.directory, name)
+  const screenSocket = inFolder('screen.sock')
+  const serialListeners = new Set<(bytes: Buffer) => void>()
+  const restartListeners = new Set<() => void>()
+  let scrollback: Buffer[] = []
+  let scrollbackBytes = 0
+  let pictures = 0
+  let attempt = 0
+  let stopping = false
+  /** Why the session that runs now is about to end, when we or the guest decided it. */
+  let ending: MachineEnding | null = null
+  let settle: (ending: MachineEnding) => void = () => undefined
+  const ended = new Promise<MachineEnding>((resolve) => (settle = resolve))
+
+  const isUnwanted = (): boolean => stopping || signal.aborted
+  const nextPicture = (): string => inFolder(`screen-${++pictures}.ppm`)
+  const currentAccelerator = (): Accelerator => accelerators[attempt] ?? 'tcg'
+
+  function keepSerial(bytes: Buffer): void {
+    scrollback.push(bytes)
+    scrollbackBytes += bytes.length
+    while (scrollbackBytes > SCROLLBACK_BYTES) scrollbackBytes -= scrollback.shift()?.length ?? 0
+    for (const listener of serialListeners) listener(bytes)
+  }
+
+  /** One run of QEMU on the current accelerator, up to a sign of life where it is not the last one. */
+  async function tryOnce(): Promise<Result<Session>> {
+    scrollback = []
+    scrollbackBytes = 0
+    const files = await prepareFiles(programs, options.diskPath, uefi, workspace.directory)
+    if (!files.ok) return files
+    const session = await startSession(programs.system, {
+      ...files.value,
+      accelerator: currentAccelerator(),
+      attachment: options.attachment ?? 'usb',
+      memoryBytes: options.memoryBytes ?? GIB,
+      processors: options.processors ?? Math.min(2, availableParallelism()),
+      screenSocket,
+      serialSocket: inFolder('serial.sock'),
+      controlSocket: inFolder('control.sock'),
+      ports: options.ports ?? [],
+      sandbox: process.platform === 'linux',
+    })
+    if (!session.ok) return session
+    session.value.serial.on('data', keepSerial)
+    if (attempt === accelerators.length - 1) return session
+    const problem = await awaitLife(session.value, nextPicture(), isUnwanted)
+    if (problem === null) return session
+    await session.value.stop()
+    return fail('preview-failed', { detail: problem })
+  }
+
+  /** Runs QEMU on the current accelerator or the next that works. */
+  async function begin(): Promise<Result<Session>> {
+    for (;;) {
+      const session = await tryOnce()
+      const next = accelerators[attempt + 1]
+      if (session.ok || next === undefined || isUnwanted()) return session
+      const { failure } = session
+      const detail = failure.code === 'preview-failed' ? failure.facts.detail : failure.code
+      log(
+        `${currentAccelerator()} does not work on this host (${firstLine(detail)}): starting again with ${next}`,
+      )
+      attempt++
+    }
+  }
+
+  async function finish(how: MachineEnding): Promise<void> {
+    await workspace.close()
+    settle(how)
+  }
+
+  /** Watches a session, and replaces it by a safer one when its accelerator fails. */
+  function watch(session: Session): void {
+    let internalError = false
+    session.qmp.onEvent(({ name, data }) => {
+      if (name === 'SHUTDOWN' && data['guest'] === true) ending ??= { reason: 'powered-off' }
+      if (name === 'BLOCK_IO_ERROR' && data['nospace'] === true) {
+        ending ??= { reason: 'no-space', folder: tmpdir() }
+        void session.stop()
+      }
+      if (name !== 'STOP') return
+      void session.qmp.execute('query-status').then((status) => {
+        if (!status.ok || statusSchema.parse(status.value).status !== 'internal-error') return
+        internalError = true
+        void session.stop()
+      })
+    })
+    void session.exited.then(async (last) => {
+      const next = accelerators[attempt + 1]
+      if (ending !== null || stopping || next === undefined || !(internalError || isCrash(last))) {
+        await finish(ending ?? (stopping ? { reason: 'stopped' } : { reason: 'failed', detail: last }))
+        return
+      }
+      const problem = internalError ? 'the machine stopped with an internal error' : firstLine(last)
+      log(`${currentAccelerator()} failed (${problem}): starting again with ${next}`)
+      attempt++
+      restarting = begin()
+      const restarted = await restarting
+      if (!restarted.ok) {
+        const detail = JSON.stringify(restarted.failure.facts)
+        await finish(isUnwanted() ? { reason: 'stopped' } : { reason: 'failed', detail })
+        return
+      }
+      // A stop that was asked for meanwhile waits for this one and ends it.
+      current = restarted.value
+      watch(current)
+      for (const listener of restartListeners) listener()
+    })
+  }
+
+  const first = await begin()
+  if (!first.ok) return first
+  if (signal.aborted) {
+    await first.value.stop()
+    signal.throwIfAborted()
+  }
+  let current = first.value
+  let restarting: Promise<Result<Session>> | null = null
+  watch(current)
+
+  const command = async (name: string): Promise<Result<null>> => {
+    const result = await current.qmp.execute(name)
+    return result.ok ? ok(null) : result
+  }
+  const readScreen = (): Promise<Result<ScreenPicture>> => takePicture(current, nextPicture())
+
+  return ok({
+    get accelerator() {
+      return currentAccelerator()
+    },
+    get processId() {
+      return current.pid
+    },
+    screenSocket,
+    onSerial(listener) {
+      if (scrollbackBytes > 0) listener(Buffer.concat(scrollback))
+      serialListeners.add(listener)
+      return () => serialListeners.delete(listener)
+    },
+    writeSerial: (bytes) => current.serial.write(bytes),
+    onRestart(listener) {
+      restartListeners.add(listener)
+      return () => restartListeners.delete(listener)
+    },
+    readScreen,
+    async readScreenText() {
+      const picture = await readScreen()
+      if (!picture.ok) return picture
+      if (!isTextMode(picture.value)) return ok(readPicture(picture.value))
+      const path = `${nextPicture()}.memory`
+      const saved = await current.qmp.execute('pmemsave', {
+        val: TEXT_MEMORY_ADDRESS,
+        size: TEXT_MEMORY_BYTES,
+        filename: path,
+      })
+      if (!saved.ok) return saved
+      const memory = await readFile(path)
+      await rm(path, { force: true })
+      return ok(readTextMemory(picture.value, memory))
+    },
+    async screenshot(path) {
+      const picture = await readScreen()
+      if (!picture.ok) return picture
+      await writeFile(path, encodePng(picture.value))
+      return ok(null)
+    },
+    powerDown: () => command('system_powerdown'),
+    reset: () => command('system_reset'),
+    async stop() {
+      stopping = true
+      await restarting
+      await current.stop()
+      return ended
+    },
+    ended,
+  })
+}

@@ -1,0 +1,62 @@
+import { stat, statfs } from 'node:fs/promises'
+import { fail, ok, type Result } from '../../shared/failure'
+import type { JobContext } from '../../shared/job'
+import type { PortForward } from './arguments'
+import { startMachine, type Machine } from './machine'
+
+export interface PreviewInput {
+  /** A raw disk image; it stays as it is. */
+  diskPath: string
+  firmware: 'bios' | 'uefi'
+  ports?: readonly PortForward[]
+  /** Called once, when the machine runs. */
+  onMachine: (machine: Machine) => void
+}
+
+/**
+ * A preview as a job: starts the machine, hands it out, and lasts until it ends. Cancelling ends it at once.
+ * @returns success when the machine was stopped or switched itself off; else the failures of `startMachine`,
+ *   `no-space` when what the guest wrote filled the folder for temporary files, or `preview-failed` when QEMU
+ *   failed or was killed
+ */
+export async function runPreview(context: JobContext, input: PreviewInput): Promise<Result<null>> {
+  const { signal } = context
+  context.phase('start')
+  const started = await startMachine({
+    diskPath: input.diskPath,
+    firmware: input.firmware,
+    ports: input.ports ?? [],
+    signal,
+    log: (line) => {
+      context.log(line)
+    },
+  })
+  if (!started.ok) return started
+  const machine = started.value
+  context.defer(async () => {
+    await machine.stop()
+  })
+  const stop = (): void => void machine.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  context.log(`The machine runs (${machine.accelerator})`)
+  context.phase('run')
+  input.onMachine(machine)
+  const ending = await machine.ended
+  signal.removeEventListener('abort', stop)
+  signal.throwIfAborted()
+  switch (ending.reason) {
+    case 'stopped':
+      return ok(null)
+    case 'powered-off':
+      context.log('The machine switched itself off')
+      return ok(null)
+    case 'no-space': {
+      // The overlay can grow to about the disk's size.
+      const { size } = await stat(input.diskPath)
+      const { bavail, bsize } = await statfs(ending.folder)
+      return fail('no-space', { path: ending.folder, neededBytes: size, freeBytes: bavail * bsize })
+    }
+    case 'failed':
+      return fail('preview-failed', { detail: ending.detail })
+  }
+}

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Accelerator, Attachment } from '../../src/main/preview/arguments'
+import { watchBoot } from '../../src/main/preview/boot-watch'
+import { startMachine, type Machine } from '../../src/main/preview/machine'
+import { writeTinyDisk } from '../support/tiny-disk'
+
+let folder = ''
+let disk = ''
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'slipway-test-'))
+  disk = join(folder, 'a, disk.img')
+  await writeTinyDisk(disk, 'tiny login: ')
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+const never = new AbortController().signal
+
+async function start(options: {
+  firmware?: 'bios' | 'uefi'
+  attachment?: Attachment
+  accelerators?: Accelerator[]
+  diskPath?: string
+  log?: (line: string) => void
+}): Promise<Machine> {
+  const { diskPath = disk, firmware = 'bios', log = () => undefined, ...more } = options
+  const machine = await startMachine({
+    diskPath,
+    firmware,
+    signal: never,
+    log,
+    memoryBytes: 256 * 2 ** 20,
+    ...more,
+  })
+  if (!machine.ok) throw new Error(JSON.stringify(machine.failure))
+  return machine.value
+}
+
+/** Folders of machines of this process. */
+const workspaces = async (): Promise<string[]> =>
+  (await readdir(tmpdir())).filter((name) => name.startsWith(`slipway-preview-${process.pid}-`))
+
+describe('a machine', () => {
+  test.each<Attachment>(['usb', 'sata', 'virtio', 'nvme'])(
+    'boots a disk attached as %s',
+    async (attachment) => {
+      const machine = await start({ attachment, accelerators: ['tcg'] })
+      try {
+        const verdict = await watchBoot(machine, { timeoutMilliseconds: 60_000, signal: never })
+        expect(verdict).toMatchObject({ outcome: 'login', seenOn: 'screen' })
+        expect(verdict.lines.at(-1)).toBe('tiny login:')
+      } finally {
+        await machine.stop()
+      }
+    },
+  )
+
+  test('leaves the image as it was, and nothing else behind', async () => {
+    const hash = async (): Promise<string> =>
+      createHash('sha256')
+        .update(await readFile(disk))
+        .digest('hex')
+    const before = await hash()
+    const machine = await start({})
+    const picture = join(folder, 'screen.png')
+    expect(await machine.screenshot(picture)).toEqual({ ok: true, value: null })
+    expect((await readFile(picture)).subarray(1, 4).toString()).toBe('PNG')
+    expect(await workspaces()).toHaveLength(1)
+    expect(await machine.stop()).toEqual({ reason: 'stopped' })
+    expect(await workspaces()).toEqual([])
+    expect(await hash()).toBe(before)
+  })
+
+  test('says so when there is nothing to boot', async () => {
+    const empty = join(folder, 'empty.img')
+    await writeTinyDisk(empty, '')
+    const bytes = await readFile(empty)
+    bytes.fill(0)
+    await import('node:fs/promises').then(({ writeFile }) => writeFile(empty, bytes))
+    const machine = await start({ diskPath: empty, accelerators: ['tcg'] })
+    try {
+      const verdict = await watchBoot(machine, { timeoutMilliseconds: 60_000, signal: never })
+      expect(verdict).toMatchObject({ outcome: 'no-bootable-device' })
+    } finally {
+      await machine.stop()
+    }
+  })
+
+  test('uses what works on this host', async () => {
+    const lines: string[] = []
+    const machine = await start({ log: (line) => lines.push(line) })
+    console.log(machine.accelerator, lines)
+    await machine.stop()
+  })
+})
