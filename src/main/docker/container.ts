@@ -1,13 +1,12 @@
 import type Docker from 'dockerode'
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { fail, ok, type Failure, type Result } from '../../shared/failure'
 import { errorText, statusCode } from './connect'
+import { isOrphaned, ownMark } from './owner'
 
 /** Every container that Slipway creates has it; the value is the container's own name. */
 export const JOB_LABEL = 'slipway.job'
-/** Which process created it: `host/process id/start time`. */
+/** The mark of the process that created it. */
 const OWNER_LABEL = 'slipway.owner'
 
 /** Containers of this process whose removal failed because the engine had gone. */
@@ -34,7 +33,7 @@ export async function createUnstarted(docker: Docker, imageId: string): Promise<
     container = await docker.createContainer({
       name,
       Image: imageId,
-      Labels: { [JOB_LABEL]: name, [OWNER_LABEL]: ownerText(process.pid) ?? '' },
+      Labels: { [JOB_LABEL]: name, [OWNER_LABEL]: ownMark() },
       // An image without a command cannot be created from otherwise; nothing ever runs it.
       Cmd: ['never-started'],
       NetworkDisabled: true,
@@ -91,31 +90,5 @@ async function removeContainer(docker: Docker, name: string): Promise<void> {
     // 404: gone. 409: its removal is already under way.
     const status = statusCode(error)
     if (status !== 404 && status !== 409) throw error
-  }
-}
-
-/** Whether a container's process is known to be gone: one of this machine that no longer runs. */
-function isOrphaned(owner: string): boolean {
-  const [host, id] = owner.split('/')
-  if (host !== hostname() || id === undefined) return false
-  return ownerText(Number(id)) !== owner
-}
-
-/**
- * Names a running process in a way that does not come again when its id is
- * used anew: field 22 of /proc/PID/stat is its start in clock ticks (proc(5)).
- * Null when there is none, and on systems without /proc, where nothing is ever taken for stale.
- */
-function ownerText(processId: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${processId}/stat`, 'latin1')
-    // The second field is in brackets and may hold anything.
-    const start = stat
-      .slice(stat.lastIndexOf(')') + 2)
-      .split(' ')
-      .at(19)
-    return `${hostname()}/${processId}/${start ?? ''}`
-  } catch {
-    return null
   }
 }

@@ -3,8 +3,6 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { ImageSummary } from '../../shared/image'
-// The rule is about main/ipc; the contract's types are shared.
-// eslint-disable-next-line no-restricted-imports
 import type { EngineState } from '../../shared/ipc/contract'
 import { asReadable, errorText, findEngine, type Engine } from './connect'
 import { removeStaleContainers } from './container'

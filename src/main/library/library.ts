@@ -5,8 +5,6 @@ import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { diskRecordSchema, type DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
-// The rule is about main/ipc; the contract's types are shared.
-// eslint-disable-next-line no-restricted-imports
 import type { ListedDisk } from '../../shared/ipc/contract'
 
 /** Milliseconds in which changes are gathered before the list is read again. */
