@@ -14,11 +14,11 @@ const rooms = [
   ],
   [
     ['src/main/helper/**'],
-    ['**/docker/**', '**/flash/**', '**/preview/**', '**/ipc/**', '**/app/**', 'electron'],
+    ['**/docker/**', '**/flash/**', '**/preview/**', '../ipc/**', '../../ipc/**', '**/app/**', 'electron'],
   ],
   [
     ['src/main/{docker,drives,convert,preview,flash,jobs,library}/**', 'src/main/cli*'],
-    ['**/ipc/**', '**/app/**', 'electron', '**/helper/*'],
+    ['../ipc/**', '../../ipc/**', '**/app/**', 'electron', '**/helper/*'],
   ],
 ]
 

@@ -1,0 +1,140 @@
+import { clipboard, dialog, shell, type BrowserWindow } from 'electron'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { fail, ok, type Result } from '../../shared/failure'
+import { defaultDiskBytes, neededDiskBytes } from '../../shared/image'
+import type { Handlers, ListedDisk, ListedDrive } from '../../shared/ipc/contract'
+import { defaultFolder, freeDiskPath } from '../app/outputs'
+import type { Previews } from '../app/previews'
+import type { Topic } from './register'
+import { buildWork } from '../convert/build'
+import { inspectImage } from '../docker/inspect'
+import type { EngineWatcher } from '../docker/watch'
+import { identityOf } from '../drives/watch'
+import { flashDisk } from '../flash/flash'
+import type { JobManager } from '../jobs/manager'
+import { diskIdOf, type Library } from '../library/library'
+
+/** The only addresses that are ever opened in the browser. */
+const helpPages = {
+  'docker-install': 'https://docs.docker.com/engine/install/',
+  'docker-permission': 'https://docs.docker.com/engine/install/linux-postinstall/',
+  'qemu-install': 'https://www.qemu.org/download/',
+} as const
+
+export interface Services {
+  window: BrowserWindow
+  engine: EngineWatcher
+  drives: Topic<ListedDrive[]>
+  library: Library
+  jobs: JobManager
+  previews: Previews
+}
+
+/** What the window may ask for. Each looks ids up in what the main process itself gave out. */
+export function createHandlers(services: Services): Handlers {
+  const { window, engine, drives, library, jobs, previews } = services
+  /** Where the next disk of an image goes, once somebody chose. */
+  const chosenPaths = new Map<string, string>()
+
+  const nameOf = (imageId: string): string =>
+    engine.images().find((image) => image.id === imageId)?.names[0] ??
+    imageId.replace('sha256:', '').slice(0, 12)
+  const outputFor = (imageId: string): string =>
+    chosenPaths.get(imageId) ?? freeDiskPath(defaultFolder(), nameOf(imageId))
+
+  /** A disk that is there as it was built. */
+  async function presentDisk(diskId: string): Promise<Result<ListedDisk>> {
+    const found = await library.find(diskId)
+    return found.ok && !found.value.present ? fail('disk-missing', { path: found.value.path }) : found
+  }
+
+  return {
+    async inspectImage({ imageId }) {
+      const current = engine.engine()
+      return current.ok ? inspectImage(current.value.docker, imageId, new AbortController().signal) : current
+    },
+    estimateBuild({ imageId }) {
+      const image = engine.images().find((one) => one.id === imageId)
+      if (image === undefined) return Promise.resolve(fail('image-gone', { image: imageId }))
+      return Promise.resolve(
+        ok({
+          neededBytes: neededDiskBytes(image.sizeBytes),
+          defaultBytes: defaultDiskBytes(image.sizeBytes),
+          outputPath: outputFor(imageId),
+        }),
+      )
+    },
+    async chooseDiskPath({ imageId }) {
+      const answer = await dialog.showSaveDialog(window, {
+        title: 'Build disk',
+        defaultPath: outputFor(imageId),
+        filters: [{ name: 'Disk images', extensions: ['img', 'raw'] }],
+        // A build never overwrites, so being asked about it would be a promise that is not kept.
+        properties: ['createDirectory'],
+      })
+      if (answer.canceled || answer.filePath === '') return ok(null)
+      chosenPaths.set(imageId, answer.filePath)
+      return ok(answer.filePath)
+    },
+    async buildDisk({ imageId, settings }) {
+      const current = engine.engine()
+      if (!current.ok) return current
+      const outputPath = outputFor(imageId)
+      if (dirname(outputPath) === defaultFolder()) await mkdir(defaultFolder(), { recursive: true })
+      const started = jobs.start(
+        buildWork({ docker: current.value.docker, imageId, settings, outputPath, library }),
+      )
+      if (!started.ok) return started
+      chosenPaths.delete(imageId)
+      return ok({ jobId: started.value.id, diskId: diskIdOf(outputPath) })
+    },
+    forgetDisk: ({ diskId }) => library.forget(diskId),
+    deleteDisk: ({ diskId }) => library.remove(diskId),
+    async showDiskInFolder({ diskId }) {
+      const found = await library.find(diskId)
+      if (!found.ok) return found
+      shell.showItemInFolder(found.value.path)
+      return ok(null)
+    },
+    async startPreview({ diskId }) {
+      const disk = await presentDisk(diskId)
+      return disk.ok ? previews.start(disk.value) : disk
+    },
+    stopPreview: ({ previewId }) => previews.stop(previewId),
+    powerDownPreview: ({ previewId }) => previews.powerDown(previewId),
+    async flashDisk({ diskId, driveKey, confirmation, unmount }) {
+      const disk = await presentDisk(diskId)
+      if (!disk.ok) return disk
+      const drive = drives.read().find((one) => one.key === driveKey)
+      if (drive === undefined) return fail('drive-gone', { device: '' })
+      const started = jobs.start({
+        kind: 'flash',
+        title: drive.name,
+        diskId,
+        locks: [`drive:${drive.device}`, `file:${disk.value.path}`],
+        run: (context) =>
+          flashDisk(context, {
+            diskPath: disk.value.path,
+            drive: identityOf(drive),
+            confirmation,
+            unmount,
+            expert: false,
+            verify: true,
+          }),
+      })
+      return started.ok ? ok({ jobId: started.value.id }) : started
+    },
+    cancelJob: ({ jobId }) => Promise.resolve(jobs.cancel(jobId)),
+    dismissJob: ({ jobId }) => Promise.resolve(jobs.dismiss(jobId)),
+    readJobLog: ({ jobId }) => Promise.resolve(jobs.log(jobId)),
+    async copyText({ text }) {
+      await clipboard.writeText(text)
+      return ok(null)
+    },
+    async openHelp({ page }) {
+      await shell.openExternal(helpPages[page])
+      return ok(null)
+    },
+  }
+}
