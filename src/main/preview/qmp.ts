@@ -48,11 +48,11 @@ export interface QmpClient {
    * @param timeout milliseconds
    * @returns what QEMU answers; `preview-failed` when it refuses, when time is up, or when the connection is closed
    */
-  execute(
+  execute: (
     command: string,
     commandArguments?: Record<string, unknown>,
     timeout?: number,
-  ): Promise<Result<unknown>>
+  ) => Promise<Result<unknown>>
   /** Calls back with every event; answers the function that ends it. */
   onEvent(listener: (event: QmpEvent) => void): () => void
   close(): void
