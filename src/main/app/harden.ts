@@ -2,7 +2,8 @@ import { app, type Session } from 'electron'
 
 /** Denies what Electron allows by default: navigation, new windows, webviews. Call before any window is made. */
 export function denyByDefault(): void {
-  app.enableSandbox()
+  // As root Chromium's sandbox cannot be had, and asking for it in spite of --no-sandbox ends every child process.
+  if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox()
   app.on('web-contents-created', (_event, contents) => {
     contents.on('will-navigate', (event) => {
       event.preventDefault()
