@@ -46,10 +46,15 @@ export const buildSettingsSchema = z.object({
   /** Bytes, or null for content plus headroom. */
   sizeBytes: z.number().int().positive().nullable(),
   engine: z.enum(['direct', 'kernel']),
+  /** More words for the kernel's command line, such as `console=tty0 console=ttyS0`; the last console is the machine's main one. */
+  kernelArguments: z
+    .string()
+    .max(1000)
+    .regex(/^[\x20-\x7e]*$/),
 })
 export type BuildSettings = z.infer<typeof buildSettingsSchema>
 
-export const defaultBuildSettings: BuildSettings = { sizeBytes: null, engine: 'kernel' }
+export const defaultBuildSettings: BuildSettings = { sizeBytes: null, engine: 'kernel', kernelArguments: '' }
 
 export const chainLinkNames = ['disk', 'partition', 'bootloader', 'kernel', 'init', 'applications'] as const
 export type ChainLinkName = (typeof chainLinkNames)[number]

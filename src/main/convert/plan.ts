@@ -62,7 +62,12 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
     kernelPath: image.kernel.path,
     initramfsPath: image.initramfs.path,
     // Every initial RAM disk looks there by itself; elsewhere it has to be told.
-    kernelArguments: image.init.path === '/sbin/init' ? '' : `init=${image.init.path}`,
+    kernelArguments: [
+      image.init.path === '/sbin/init' ? '' : `init=${image.init.path}`,
+      settings.kernelArguments,
+    ]
+      .filter((words) => words !== '')
+      .join(' '),
     edits: machineEdits({
       hostname,
       rootUuid,
