@@ -1,0 +1,198 @@
+import { execa } from 'execa'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, open, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { testEngine, type TestEngine } from '../support/engine'
+import { attachLoop, detachLoop } from '../support/loop'
+import { axeViolations, openTestWindow, waitForGuestText, type TestWindow } from '../support/window'
+
+const GIB = 1024 ** 3
+const STICK_BYTES = 4 * GIB
+
+async function sha256(path: string, bytes?: number): Promise<string> {
+  const hash = createHash('sha256')
+  const end = bytes === undefined ? {} : { end: bytes - 1 }
+  for await (const chunk of createReadStream(path, end)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+/**
+ * Steps 1 to 6 of what a person does, in real Electron, with a real engine,
+ * real QEMU and the real helper as root. The stick is a loop device: the one
+ * stand-in, because this needs a machine without USB.
+ */
+describe('the whole job, once, in the window', () => {
+  let engine: TestEngine
+  let folder = ''
+  let stickFile = ''
+  let stick = ''
+  let window: TestWindow
+
+  const docker = (...words: string[]) => execa('docker', ['-H', `unix://${engine.socket}`, ...words])
+
+  beforeAll(async () => {
+    engine = await testEngine()
+    folder = await mkdtemp(join(tmpdir(), 'slipway-e2e-'))
+    stickFile = join(folder, 'stick.raw')
+    await writeFile(stickFile, '')
+    await truncate(stickFile, STICK_BYTES)
+    stick = await attachLoop(stickFile)
+    window = await openTestWindow(folder, {
+      DOCKER_HOST: `unix://${engine.socket}`,
+      SLIPWAY_TEST_LOOP_TARGETS: '1',
+    })
+  })
+  afterAll(async () => {
+    await window.close()
+    await detachLoop(stick, stickFile)
+    await rm(folder, { recursive: true, force: true })
+    await engine.stop()
+  })
+
+  it('1-2: lists images and drives, live', async () => {
+    const { page } = window
+    const images = page.getByRole('listbox', { name: 'Images' })
+    await images.getByRole('option', { name: /my-machine/ }).waitFor()
+    await docker('tag', 'my-machine:latest', 'e2e-live:1')
+    await images.getByRole('option', { name: /e2e-live/ }).waitFor({ timeout: 10_000 })
+    await docker('rmi', 'e2e-live:1')
+    await images.getByRole('option', { name: /e2e-live/ }).waitFor({ state: 'detached', timeout: 10_000 })
+
+    const drives = page.getByRole('listbox', { name: 'Drives' })
+    await drives.getByRole('option', { name: new RegExp(stick) }).waitFor()
+    const second = join(folder, 'second.raw')
+    await writeFile(second, Buffer.alloc(1024 * 1024))
+    const device = await attachLoop(second)
+    const option = drives.getByRole('option', { name: new RegExp(`${device}\\b`) })
+    try {
+      await option.waitFor({ timeout: 15_000 })
+    } finally {
+      await detachLoop(device, second)
+    }
+    await option.waitFor({ state: 'detached', timeout: 15_000 })
+    expect(await axeViolations(page)).toEqual([])
+    await window.picture('1-first-look')
+  })
+
+  it('3: shows the chain, builds, and cancels without a trace', async () => {
+    const { page } = window
+    await page.getByRole('option', { name: /my-machine/ }).click()
+    for (const link of ['Disk', 'Partition', 'Boot loader', 'Kernel', 'Init', 'Apps']) {
+      await page.getByRole('tab', { name: new RegExp(link) }).waitFor()
+    }
+    await page.getByRole('tab', { name: /Kernel.*in the image/ }).waitFor()
+    expect(await axeViolations(page)).toEqual([])
+    await window.picture('3-chain')
+
+    await page.getByRole('radio', { name: /kernel/ }).check({ force: true })
+    await page.getByRole('button', { name: 'Build disk' }).click()
+    await page.getByText('Copying files').first().waitFor({ timeout: 60_000 })
+    await page.getByRole('contentinfo').getByRole('button', { name: 'Log' }).click()
+    await window.picture('3-building')
+    await page.getByRole('contentinfo').getByRole('button', { name: 'Cancel' }).click()
+    await page
+      .getByRole('contentinfo')
+      .getByText(/cancelled/i)
+      .first()
+      .waitFor({ timeout: 60_000 })
+    expect(await readdir(join(folder, 'Slipway'))).toEqual([])
+    await page.getByRole('contentinfo').getByRole('button', { name: 'Dismiss' }).click()
+
+    await page.getByRole('button', { name: 'Build disk' }).click()
+    await page.getByRole('button', { name: 'Show the disk' }).click({ timeout: 240_000 })
+  })
+
+  it('4: lists the disk with its origin', async () => {
+    const { page } = window
+    await page
+      .getByRole('listbox', { name: 'Disks' })
+      .getByRole('option', { name: /my-machine\.img/ })
+      .waitFor()
+    const main = page.getByRole('main')
+    const { stdout } = await docker('image', 'inspect', '--format', '{{.Id}}', 'my-machine:latest')
+    await main.getByText(stdout).waitFor()
+    await main.getByText('Unproven').waitFor()
+    expect(await axeViolations(page)).toEqual([])
+    await window.picture('4-disk')
+    expect((await readdir(join(folder, 'Slipway'))).sort()).toEqual([
+      'my-machine.img',
+      'my-machine.img.slipway.json',
+    ])
+  })
+
+  it('5: boots inside the window, with keyboard, mouse and serial console, and leaves the file as it is', async () => {
+    const { page } = window
+    const disk = join(folder, 'Slipway/my-machine.img')
+    const before = await sha256(disk)
+    await page.getByRole('button', { name: 'Preview' }).click()
+    const canvas = page.locator('canvas')
+    await canvas.waitFor({ timeout: 30_000 })
+    await waitForGuestText(page, /login:/, 400_000)
+    await window.picture('5-login')
+
+    await canvas.click()
+    await page.keyboard.type('root\n', { delay: 60 })
+    await waitForGuestText(page, /root@.*#/, 120_000)
+    // The tablet writes to the input device: three bytes come only when the pointer really moves in the guest.
+    await page.keyboard.type('head -c3 /dev/input/mice | wc -c\n', { delay: 60 })
+    const box = await canvas.boundingBox()
+    if (box === null) throw new Error('the screen has no place')
+    for (let step = 1; step < 20; step += 1) {
+      await page.mouse.move(box.x + step * 15, box.y + step * 8)
+      await page.waitForTimeout(50)
+    }
+    await waitForGuestText(page, /^3\s*$/m, 60_000)
+
+    await page.keyboard.type('echo from-the-guest > /dev/ttyS0; cat /etc/hostname\n', { delay: 60 })
+    await page.waitForTimeout(2000)
+    await page.getByRole('tab', { name: 'Serial console' }).click()
+    await page.getByText('from-the-guest').waitFor({ timeout: 60_000 })
+    expect(await axeViolations(page)).toEqual([])
+    await window.picture('5-serial')
+    await page.getByRole('button', { name: 'Stop' }).first().click()
+    await page.getByText('The machine is off.').waitFor({ timeout: 30_000 })
+    expect(await sha256(disk)).toBe(before)
+  })
+
+  it('6: writes the stick after a typed confirmation, compares it, and says that it may be pulled', async () => {
+    const { page } = window
+    await page
+      .getByRole('listbox', { name: 'Disks' })
+      .getByRole('option', { name: /my-machine\.img/ })
+      .click()
+    await page.getByRole('button', { name: /Write to a stick/ }).click()
+    const sheet = page.getByRole('dialog')
+    await sheet.waitFor()
+    expect(await sheet.getByRole('option', { selected: true }).count()).toBe(0)
+    const write = sheet.getByRole('button', { name: /^(Erase|Write)/ })
+    expect(await write.isDisabled()).toBe(true)
+    await sheet.getByRole('option', { name: new RegExp(stick.slice('/dev/'.length)) }).click()
+    await sheet
+      .getByText(/will be lost/)
+      .first()
+      .waitFor()
+    expect(await write.isDisabled()).toBe(true)
+    await sheet.getByRole('textbox').fill('something else')
+    expect(await write.isDisabled()).toBe(true)
+    await sheet.getByRole('textbox').fill(stick.slice('/dev/'.length))
+    expect(await axeViolations(page)).toEqual([])
+    await window.picture('6-confirm')
+    await write.click()
+    await sheet.getByText('The stick may be pulled.').waitFor({ timeout: 300_000 })
+    await window.picture('6-done')
+    await page.keyboard.press('Escape')
+
+    const disk = join(folder, 'Slipway/my-machine.img')
+    const file = await open(disk)
+    const { size } = await file.stat()
+    await file.close()
+    expect(await sha256(stickFile, size)).toBe(await sha256(disk))
+  })
+
+  it('did all this without an error in the window', () => {
+    expect(window.complaints).toEqual([])
+  })
+})
