@@ -31,6 +31,7 @@ export function useCopyMenu(): {
       <span ref={anchor} className={styles.anchor} style={{ left: menu?.x ?? 0, top: menu?.y ?? 0 }} />
       <Popover
         className={styles.popover ?? ''}
+        aria-label="Copy"
         triggerRef={anchor}
         isOpen={menu !== null}
         onOpenChange={(isOpen) => {

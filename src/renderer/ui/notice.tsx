@@ -19,7 +19,8 @@ export function Notice({ children }: { children: ReactNode }) {
 
 type HelpPage = CallInput<'openHelp'>['page']
 
-function helpFor(failure: Failure): { page: HelpPage; label: string } | null {
+/** The page of help that a failure has, with the words of its button; null for most. */
+export function helpFor(failure: Failure): { page: HelpPage; label: string } | null {
   if (failure.code === 'engine-absent') return { page: 'docker-install', label: 'How to install Docker' }
   if (failure.code === 'engine-forbidden') return { page: 'docker-permission', label: 'How to allow it' }
   if (failure.code === 'tool-missing' && failure.facts.tool.startsWith('qemu')) {

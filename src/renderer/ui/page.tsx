@@ -6,6 +6,8 @@ import styles from './page.module.css'
  * the bar with the primary action.
  */
 export function Page(props: {
+  /** A button before the title that leads to the page above. */
+  back?: ReactNode
   title: ReactNode
   facts: ReactNode
   /** Buttons at the right of the title. */
@@ -18,6 +20,7 @@ export function Page(props: {
     <div className={styles.page}>
       <header className={styles.head}>
         <div className={styles.headText}>
+          {props.back}
           <h1 className={styles.title}>{props.title}</h1>
           <p className={styles.factsLine}>{props.facts}</p>
         </div>

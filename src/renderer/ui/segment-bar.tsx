@@ -13,7 +13,7 @@ export interface Segment {
 const colours = [styles.first, styles.second, styles.third, styles.fourth]
 
 /** Shares below this (of the whole) are drawn wider than they are, so that they can be seen. */
-const LEAST_SHARE = 0.05
+const LEAST_SHARE = 0.09
 
 /**
  * A medium drawn as a bar of its parts, each with its name and size.

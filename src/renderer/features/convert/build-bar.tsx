@@ -79,7 +79,7 @@ export function BuildBar(props: {
         <div className={styles.output}>
           <p className={styles.outputLine}>
             <Copyable label="Copy path" text={path} />
-            <Button look="quiet" isDisabled={isBuilding || choose.pending} onPress={() => void changePath()}>
+            <Button size="small" isDisabled={isBuilding || choose.pending} onPress={() => void changePath()}>
               Change…
             </Button>
           </p>

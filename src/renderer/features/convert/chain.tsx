@@ -58,7 +58,7 @@ export function Chain(props: {
           </Tab>
         ))}
       </TabList>
-      <TabPanel id={props.chosen} className={styles.panel ?? ''}>
+      <TabPanel key={props.chosen} id={props.chosen} className={styles.panel ?? ''}>
         {props.children}
       </TabPanel>
     </Tabs>

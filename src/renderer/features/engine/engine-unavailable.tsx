@@ -1,6 +1,6 @@
 import type { Failure } from '../../../shared/failure'
 import { describeFailure } from '../../../shared/sentences'
-import { HelpButton } from '../../ui/notice'
+import { helpFor, HelpButton } from '../../ui/notice'
 import { EmptyPage } from '../../ui/page'
 import styles from './engine.module.css'
 
@@ -13,19 +13,18 @@ const titles: Partial<Record<Failure['code'], string>> = {
 /** The whole page while there is no engine: what is the matter, what works all the same, and what to do. */
 export function EngineUnavailable({ failure }: { failure: Failure }) {
   const text = describeFailure(failure)
+  const help = helpFor(failure)
   return (
     <EmptyPage title={titles[failure.code] ?? 'Docker cannot be reached'}>
       <p>{text.happened}</p>
       <p>{text.kept}</p>
       {text.remedy !== '' && <p className={styles.remedy}>{text.remedy}</p>}
       <p className={styles.soft}>This page goes by itself as soon as the engine answers.</p>
-      <div className={styles.buttons}>
-        {failure.code === 'engine-forbidden' ? (
-          <HelpButton page="docker-permission">How to allow it</HelpButton>
-        ) : (
-          <HelpButton page="docker-install">How to install Docker</HelpButton>
-        )}
-      </div>
+      {help !== null && (
+        <div className={styles.buttons}>
+          <HelpButton page={help.page}>{help.label}</HelpButton>
+        </div>
+      )}
     </EmptyPage>
   )
 }

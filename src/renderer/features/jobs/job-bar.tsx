@@ -41,7 +41,7 @@ export function JobBar({ jobs, ...links }: { jobs: readonly JobSnapshot[] } & Jo
                 aria-expanded={isOpen}
                 onPress={() => setIsOpen(!isOpen)}
               >
-                {jobs.length > 1 ? `Log (${jobs.length})` : 'Log'}
+                {shown.state === 'failed' ? 'What to do' : jobs.length > 1 ? `Log (${jobs.length})` : 'Log'}
               </Button>
             </div>
           </div>

@@ -45,14 +45,14 @@ export function PreviewPage(props: { disk: ListedDisk; job: JobSnapshot | null; 
     start.failure ?? stop.failure ?? powerDown.failure ?? (job?.state === 'failed' ? job.failure : null)
   return (
     <Page
-      title={
-        <span className={styles.title}>
-          <Button look="quiet" icon={<BackIcon />} onPress={props.onBack}>
-            Disk
+      back={
+        <span className={styles.back}>
+          <Button look="quiet" size="small" icon={<BackIcon />} onPress={props.onBack}>
+            Back to the disk
           </Button>
-          {disk.name}
         </span>
       }
+      title={disk.name}
       facts={<span role="status">{stateWords(job, start.pending)} The file stays as it was built.</span>}
       actions={
         isOver ? (

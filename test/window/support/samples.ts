@@ -1,0 +1,300 @@
+import type { ImageFacts, ImageSummary } from '../../../src/shared/image'
+import type { TopicName } from '../../../src/shared/ipc/channels'
+import type { ListedDisk, ListedDrive, TopicValue } from '../../../src/shared/ipc/contract'
+import type { JobSnapshot } from '../../../src/shared/job'
+
+export type Topics = { [N in TopicName]: TopicValue<N> }
+
+export const GIGABYTE = 1_000_000_000
+const HOUR = 3_600_000
+
+const digest = (start: string): string => `sha256:${start.padEnd(64, '7d3e91c04b')}`
+
+/** The HOWTO's image. */
+export const machineImage: ImageSummary = {
+  id: digest('a1'),
+  names: ['my-machine:latest'],
+  sizeBytes: 1_160_000_000,
+  createdAt: Date.now() - 2 * HOUR,
+  architecture: 'amd64',
+}
+
+/** An image with an application alone. */
+export const applicationImage: ImageSummary = {
+  id: digest('b2'),
+  names: ['tiny-app:latest'],
+  sizeBytes: 124_000_000,
+  createdAt: Date.now() - 30 * HOUR,
+  architecture: 'amd64',
+}
+
+export const images: ImageSummary[] = [
+  machineImage,
+  applicationImage,
+  { ...applicationImage, id: digest('c3'), names: ['nginx:1.27'], sizeBytes: 192_000_000 },
+  { ...applicationImage, id: digest('d4'), names: ['debian:12', 'debian:bookworm'], sizeBytes: 117_000_000 },
+  { ...applicationImage, id: digest('e5'), names: [], sizeBytes: 88_000_000, architecture: 'arm64' },
+]
+
+export const machineFacts: ImageFacts = {
+  id: machineImage.id,
+  name: 'my-machine:latest',
+  architecture: 'amd64',
+  sizeBytes: machineImage.sizeBytes,
+  createdAt: machineImage.createdAt,
+  distribution: { id: 'debian', version: '12', prettyName: 'Debian GNU/Linux 12 (bookworm)' },
+  kernel: { path: '/vmlinuz', version: '6.1.0-37-amd64' },
+  initramfs: { path: '/initrd.img' },
+  init: { kind: 'systemd', path: '/sbin/init' },
+  rootLogin: 'no-password',
+  applications: { entrypoint: [], command: ['/bin/bash'], ports: [] },
+}
+
+export const facts: ImageFacts[] = [
+  machineFacts,
+  ...images.slice(1).map((image) => ({
+    ...machineFacts,
+    id: image.id,
+    name: image.names[0] ?? image.id,
+    sizeBytes: image.sizeBytes,
+    createdAt: image.createdAt,
+    kernel: null,
+    initramfs: null,
+    init: null,
+    rootLogin: 'locked' as const,
+    applications: { entrypoint: ['/srv/serve'], command: ['--port', '8080'], ports: ['8080/tcp'] },
+  })),
+]
+
+export const disks: ListedDisk[] = [
+  {
+    id: 'disk-machine',
+    name: 'my-machine.img',
+    path: '/home/ada/Disks/my-machine.img',
+    present: true,
+    sizeBytes: 2_281_701_376,
+    builtAt: Date.now() - HOUR,
+    source: { image: 'my-machine:latest', digest: machineImage.id },
+    engine: 'kernel',
+    firmware: ['bios'],
+    proof: null,
+  },
+  {
+    id: 'disk-server',
+    name: 'server.img',
+    path: '/home/ada/Disks/server.img',
+    present: true,
+    sizeBytes: 4_000_000_000,
+    builtAt: Date.now() - 50 * HOUR,
+    source: { image: 'server:2', digest: digest('f6') },
+    engine: 'direct',
+    firmware: ['bios', 'uefi'],
+    proof: { firmware: 'uefi', at: Date.now() - 49 * HOUR, millisecondsToLogin: 38_200 },
+  },
+]
+
+const baseDrive: ListedDrive = {
+  key: 'usb-sandisk',
+  name: 'SanDisk Ultra',
+  reasons: [],
+  device: '/dev/sdb',
+  majorMinor: '8:16',
+  sizeBytes: 32_010_928_128,
+  vendor: 'SanDisk',
+  model: 'Ultra',
+  serial: '4C530001260817117234',
+  wwn: '',
+  bus: 'usb',
+  port: 'usb1/1-2',
+  diskSequence: '12',
+  byId: ['usb-SanDisk_Ultra_4C530001260817117234-0:0'],
+  type: 'disk',
+  readOnly: false,
+  removable: true,
+  volumes: [
+    {
+      device: '/dev/sdb1',
+      label: 'PHOTOS 2019',
+      fileSystem: 'exfat',
+      sizeBytes: 24_000_000_000,
+      startBytes: 1_048_576,
+      usedBytes: null,
+      mountpoints: [],
+    },
+    {
+      device: '/dev/sdb2',
+      label: null,
+      fileSystem: 'ext4',
+      sizeBytes: 5_000_000_000,
+      startBytes: 24_001_048_576,
+      usedBytes: null,
+      mountpoints: [],
+    },
+  ],
+  mountpoints: [],
+  systemPaths: [],
+  holders: [],
+}
+
+/** Empty and free to be written. */
+export const freeDrive: ListedDrive = baseDrive
+
+export const mountedDrive: ListedDrive = {
+  ...baseDrive,
+  key: 'usb-kingston',
+  name: 'Kingston DataTraveler 3.0',
+  vendor: 'Kingston',
+  model: 'DataTraveler 3.0',
+  serial: '60A44C3FAE2BB',
+  device: '/dev/sdc',
+  majorMinor: '8:32',
+  port: 'usb2/2-1',
+  reasons: ['mounted'],
+  sizeBytes: 15_518_924_800,
+  mountpoints: ['/media/ada/BACKUP'],
+  volumes: [
+    {
+      device: '/dev/sdc1',
+      label: 'BACKUP',
+      fileSystem: 'vfat',
+      sizeBytes: 15_517_876_224,
+      startBytes: 1_048_576,
+      usedBytes: 7_400_000_000,
+      mountpoints: ['/media/ada/BACKUP'],
+    },
+  ],
+}
+
+export const smallDrive: ListedDrive = {
+  ...baseDrive,
+  key: 'mmc-old',
+  name: 'mmcblk0',
+  vendor: '',
+  model: '',
+  serial: '0x1f2e3d4c',
+  device: '/dev/mmcblk0',
+  majorMinor: '179:0',
+  bus: 'mmc',
+  sizeBytes: 1_020_000_000,
+  volumes: [],
+}
+
+export const systemDrive: ListedDrive = {
+  ...baseDrive,
+  key: 'usb-system',
+  name: 'Samsung Portable SSD T7',
+  vendor: 'Samsung',
+  model: 'Portable SSD T7',
+  device: '/dev/sda',
+  majorMinor: '8:0',
+  sizeBytes: 500_107_862_016,
+  reasons: ['system', 'mounted', 'large'],
+  systemPaths: ['/', '/boot/efi'],
+  mountpoints: ['/', '/boot/efi'],
+  volumes: [
+    {
+      device: '/dev/sda1',
+      label: 'EFI',
+      fileSystem: 'vfat',
+      sizeBytes: 536_870_912,
+      startBytes: 1_048_576,
+      usedBytes: 6_000_000,
+      mountpoints: ['/boot/efi'],
+    },
+    {
+      device: '/dev/sda2',
+      label: 'root',
+      fileSystem: 'ext4',
+      sizeBytes: 499_000_000_000,
+      startBytes: 537_919_488,
+      usedBytes: 210_000_000_000,
+      mountpoints: ['/'],
+    },
+  ],
+}
+
+export const drives: ListedDrive[] = [freeDrive, mountedDrive, smallDrive, systemDrive]
+
+export const engineReady: TopicValue<'engine'> = {
+  state: 'ready',
+  name: 'Docker',
+  version: '27.3.1',
+  socket: '/var/run/docker.sock',
+}
+
+export const engineStopped: TopicValue<'engine'> = {
+  state: 'unavailable',
+  failure: { code: 'engine-stopped', facts: { socket: '/var/run/docker.sock' } },
+}
+
+export const host: TopicValue<'host'> = {
+  platform: 'linux',
+  qemu: { found: true, remedy: '' },
+  elevation: { needed: true, found: true, remedy: '' },
+  kernelEngine: { found: true, missing: [], remedy: '' },
+}
+
+/** Nothing there yet, engine ready. */
+export const emptyTopics: Topics = { engine: engineReady, images: [], drives: [], disks: [], jobs: [], host }
+
+/** Images, disks and drives, nothing going on. */
+export const fullTopics: Topics = { ...emptyTopics, images, drives, disks }
+
+const jobBase = { startedAt: Date.now() - 6000, diskId: 'disk-machine' }
+
+export const buildJob: JobSnapshot = {
+  ...jobBase,
+  id: 'build-1',
+  kind: 'build',
+  title: 'my-machine.img',
+  diskId: 'disk-new',
+  state: 'running',
+  phase: 'copy',
+  fraction: 0.62,
+  bytesPerSecond: 410_000_000,
+  remaining: 3000,
+}
+
+export const flashJob: JobSnapshot = {
+  ...jobBase,
+  id: 'flash-1',
+  kind: 'flash',
+  title: 'SanDisk Ultra',
+  state: 'running',
+  phase: 'verify',
+  fraction: 0.81,
+  bytesPerSecond: 96_000_000,
+  remaining: 12_000,
+}
+
+export const previewJob: JobSnapshot = {
+  ...jobBase,
+  id: 'preview-1',
+  kind: 'preview',
+  title: 'my-machine.img',
+  state: 'running',
+  phase: 'run',
+  fraction: 1,
+  bytesPerSecond: null,
+  remaining: null,
+}
+
+/** The same job, ended. */
+export function ended(job: JobSnapshot, state: 'succeeded' | 'cancelled'): JobSnapshot {
+  const { id, kind, title, startedAt, diskId } = job
+  return { id, kind, title, startedAt, diskId, state, endedAt: startedAt + 74_000 }
+}
+
+export const failedBuild: JobSnapshot = {
+  ...jobBase,
+  id: 'build-1',
+  kind: 'build',
+  title: 'my-machine.img',
+  diskId: null,
+  state: 'failed',
+  endedAt: Date.now(),
+  failure: {
+    code: 'no-space',
+    facts: { path: '/home/ada/Disks', neededBytes: 2_281_701_376, freeBytes: 512_000_000 },
+  },
+}
