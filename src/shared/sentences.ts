@@ -55,6 +55,24 @@ export function formatDuration(milliseconds: number): string {
   return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
 }
 
+/**
+ * How long ago something was, in the largest unit that fits: `2 hours ago`.
+ * @param milliseconds since then
+ */
+export function formatAge(milliseconds: number): string {
+  const units = [
+    ['year', 365.25 * 86_400_000],
+    ['month', (365.25 / 12) * 86_400_000],
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+  ] as const
+  const fitting = units.find(([, length]) => milliseconds >= length)
+  if (fitting === undefined) return 'just now'
+  const [unit, length] = fitting
+  return new Intl.RelativeTimeFormat('en').format(-Math.floor(milliseconds / length), unit)
+}
+
 const phaseTitles: Record<JobPhase, string> = {
   prepare: 'Checking',
   format: 'Making the file system',

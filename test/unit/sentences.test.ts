@@ -5,6 +5,7 @@ import { jobPhases } from '../../src/shared/job'
 import {
   describeFailure,
   describeReason,
+  formatAge,
   formatBytes,
   formatDuration,
   phaseTitle,
@@ -89,6 +90,16 @@ describe('describeFailure', () => {
 })
 
 describe('words', () => {
+  it.each([
+    [59_999, 'just now'],
+    [60_000, '1 minute ago'],
+    [7_300_000, '2 hours ago'],
+    [86_400_000 * 40, '1 month ago'],
+    [86_400_000 * 800, '2 years ago'],
+  ])('says %d ms as %s', (milliseconds, text) => {
+    expect(formatAge(milliseconds)).toBe(text)
+  })
+
   it('has a title for every phase of every job', () => {
     for (const phases of Object.values(jobPhases)) {
       for (const phase of Object.keys(phases)) expect(phaseTitle(phase)).toMatch(/^[A-Z]/)

@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+import { join } from 'node:path'
+import { version } from '../../package.json'
+import { assertNever } from '../shared/failure'
+import { parseCommand, type Command } from './cli/arguments'
+import { runBuild } from './cli/build'
+import { runDrives } from './cli/drives'
+import { runFlash } from './cli/flash'
+import { helpText } from './cli/help'
+import { runImages } from './cli/images'
+import { runPreview } from './cli/preview'
+import { createReporter, exitCodes, type ExitCode, type Reporter } from './cli/reporter'
+import { setHelperPaths } from './elevation/helper-client'
+import { libraryFolder, openLibrary } from './library/library'
+
+async function run(command: Command, reporter: Reporter): Promise<ExitCode> {
+  const library = openLibrary(libraryFolder(process.env), (line) => {
+    reporter.log(line)
+  })
+  switch (command.name) {
+    case 'help':
+      process.stdout.write(helpText(command.topic))
+      return exitCodes.done
+    case 'version':
+      process.stdout.write(`slipway ${version}\n`)
+      return exitCodes.done
+    case 'images':
+      return runImages(reporter)
+    case 'build':
+      return runBuild(command, library, reporter)
+    case 'preview':
+      return runPreview(command, library, reporter)
+    case 'drives':
+      return runDrives(reporter)
+    case 'flash':
+      return runFlash(command, reporter)
+    default:
+      return assertNever(command)
+  }
+}
+
+async function main(): Promise<void> {
+  // A reader that has seen enough (`slipway images | head -1`) is no error; the work goes on to its end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  setHelperPaths({ executable: process.execPath, helper: join(__dirname, '../helper/helper.cjs') })
+  const parsed = parseCommand(process.argv.slice(2))
+  if (!parsed.ok) {
+    const topic = parsed.topic === null ? '' : ` ${parsed.topic}`
+    const reporter = createReporter(parsed.json, process.stdout, process.stderr)
+    process.exitCode = reporter.usage(parsed.message, `Help: slipway help${topic}`)
+    return
+  }
+  const { command } = parsed
+  const json = 'json' in command && command.json
+  const reporter = createReporter(json, process.stdout, process.stderr)
+  try {
+    process.exitCode = await run(command, reporter)
+  } catch (error) {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    process.exitCode = reporter.fail({ code: 'internal', facts: { detail } })
+  }
+}
+
+void main()

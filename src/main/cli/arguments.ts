@@ -1,0 +1,202 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { buildSettingsSchema, defaultBuildSettings, type BuildSettings } from '../../shared/image'
+
+/** What a command line asks for. Paths are as typed; sizes are bytes. */
+export type Command =
+  | { name: 'help'; topic: CommandName | null }
+  | { name: 'version' }
+  | { name: 'images'; json: boolean }
+  | { name: 'build'; json: boolean; image: string; output: string; settings: BuildSettings }
+  | {
+      name: 'preview'
+      json: boolean
+      disk: string
+      firmware: 'bios' | 'uefi'
+      untilLogin: boolean
+      picture: string | null
+      /** Null for the preview's own default. */
+      memoryBytes: number | null
+      timeoutMilliseconds: number
+    }
+  | { name: 'drives'; json: boolean }
+  | {
+      name: 'flash'
+      json: boolean
+      disk: string
+      device: string
+      /** What was typed in advance; null to ask. */
+      confirmation: string | null
+      unmount: boolean
+      expert: boolean
+      verify: boolean
+    }
+
+export const commandNames = ['images', 'build', 'preview', 'drives', 'flash'] as const
+export type CommandName = (typeof commandNames)[number]
+
+/** Milliseconds that `preview --until-login` waits unless told otherwise; emulation alone takes one minute. */
+const LOGIN_TIMEOUT = 300_000
+
+/** A command line that means nothing. The message is a whole sentence. */
+class UsageError extends Error {}
+
+export type ParsedCommand =
+  { ok: true; command: Command } | { ok: false; message: string; topic: CommandName | null; json: boolean }
+
+/**
+ * Reads a command line.
+ * @param words without the program's own name
+ * @returns what it asks for, or a sentence on what is wrong with it
+ */
+export function parseCommand(words: readonly string[]): ParsedCommand {
+  const [first, ...rest] = words
+  const topic = commandNames.find((name) => name === first) ?? null
+  if (words.includes('--help') || words.includes('-h') || first === 'help' || first === undefined) {
+    const asked = first === 'help' ? rest[0] : first
+    const helpTopic = commandNames.find((name) => name === asked) ?? null
+    return { ok: true, command: { name: 'help', topic: helpTopic } }
+  }
+  if (first === '--version') return { ok: true, command: { name: 'version' } }
+  try {
+    if (topic === null) throw new UsageError(`There is no command “${first}”.`)
+    return { ok: true, command: readers[topic](rest) }
+  } catch (error) {
+    if (!(error instanceof UsageError) && !isParseArgsError(error)) throw error
+    return { ok: false, message: error.message, topic, json: words.includes('--json') }
+  }
+}
+
+/**
+ * Reads a size as truncate(1) does: `4G` and `4GiB` count in 1024, `4GB` in 1000, a bare number is bytes.
+ * @returns bytes, at least 1, or null when it is no size
+ */
+export function parseSize(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?) ?(?:([KMGT])(iB|B)?|B)?$/i.exec(text.trim())
+  if (match === null) return null
+  const power = match[2] === undefined ? 0 : 'KMGT'.indexOf(match[2].toUpperCase()) + 1
+  const step = match[3]?.toUpperCase() === 'B' ? 1000 : 1024
+  const bytes = Math.round(Number(match[1]) * step ** power)
+  return bytes >= 1 && Number.isSafeInteger(bytes) ? bytes : null
+}
+
+type Options = NonNullable<ParseArgsConfig['options']>
+
+const json = { json: { type: 'boolean', default: false } } as const satisfies Options
+
+const readers: Record<CommandName, (words: string[]) => Command> = {
+  images(words) {
+    const { values, positionals } = parseArgs({ args: words, options: json, allowPositionals: true })
+    operands(positionals, [])
+    return { name: 'images', json: values.json }
+  },
+  build(words) {
+    const options = {
+      ...json,
+      output: { type: 'string', short: 'o' },
+      size: { type: 'string' },
+      engine: { type: 'string', default: defaultBuildSettings.engine },
+      'kernel-arguments': { type: 'string', default: defaultBuildSettings.kernelArguments },
+    } as const satisfies Options
+    const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
+    const [image = ''] = operands(positionals, ['IMAGE'])
+    if (values.output === undefined || values.output === '') {
+      throw new UsageError('Say where the disk is to be made: -o DISK.')
+    }
+    const engine = oneOf('--engine', values.engine, ['kernel', 'direct'])
+    const sizeBytes = values.size === undefined ? null : size('--size', values.size)
+    const kernelArguments = values['kernel-arguments']
+    if (!buildSettingsSchema.shape.kernelArguments.safeParse(kernelArguments).success) {
+      throw new UsageError('--kernel-arguments takes at most 1000 characters of plain ASCII.')
+    }
+    const settings = { sizeBytes, engine, kernelArguments }
+    return { name: 'build', json: values.json, image, output: values.output, settings }
+  },
+  preview(words) {
+    const options = {
+      ...json,
+      firmware: { type: 'string', default: 'bios' },
+      'until-login': { type: 'boolean', default: false },
+      picture: { type: 'string' },
+      memory: { type: 'string' },
+      timeout: { type: 'string' },
+    } as const satisfies Options
+    const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
+    const [disk = ''] = operands(positionals, ['DISK'])
+    const untilLogin = values['until-login']
+    for (const option of ['timeout', 'picture'] as const) {
+      if (values[option] !== undefined && !untilLogin) {
+        throw new UsageError(`--${option} goes with --until-login.`)
+      }
+    }
+    return {
+      name: 'preview',
+      json: values.json,
+      disk,
+      firmware: oneOf('--firmware', values.firmware, ['bios', 'uefi']),
+      untilLogin,
+      picture: values.picture ?? null,
+      memoryBytes: values.memory === undefined ? null : size('--memory', values.memory),
+      timeoutMilliseconds: values.timeout === undefined ? LOGIN_TIMEOUT : seconds(values.timeout) * 1000,
+    }
+  },
+  drives(words) {
+    const { values, positionals } = parseArgs({ args: words, options: json, allowPositionals: true })
+    operands(positionals, [])
+    return { name: 'drives', json: values.json }
+  },
+  flash(words) {
+    const options = {
+      ...json,
+      confirm: { type: 'string' },
+      unmount: { type: 'boolean', default: false },
+      expert: { type: 'boolean', default: false },
+      'no-verify': { type: 'boolean', default: false },
+    } as const satisfies Options
+    const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
+    const [disk = '', device = ''] = operands(positionals, ['DISK', 'DEVICE'])
+    return {
+      name: 'flash',
+      json: values.json,
+      disk,
+      device,
+      confirmation: values.confirm ?? null,
+      unmount: values.unmount,
+      expert: values.expert,
+      verify: !values['no-verify'],
+    }
+  },
+}
+
+function operands(given: readonly string[], names: readonly string[]): readonly string[] {
+  const missing = names[given.filter((word) => word !== '').length]
+  if (missing !== undefined) throw new UsageError(`${missing} is missing.`)
+  const extra = given[names.length]
+  if (extra !== undefined) throw new UsageError(`“${extra}” is one word too many.`)
+  return given
+}
+
+function oneOf<T extends string>(option: string, given: string, allowed: readonly T[]): T {
+  const found = allowed.find((value) => value === given)
+  if (found === undefined) throw new UsageError(`${option} is ${allowed.join(' or ')}, not “${given}”.`)
+  return found
+}
+
+function size(option: string, given: string): number {
+  const bytes = parseSize(given)
+  if (bytes === null) {
+    throw new UsageError(`${option}: “${given}” is not a size. Write a number with a unit, such as 4G.`)
+  }
+  return bytes
+}
+
+function seconds(given: string): number {
+  if (!/^\d{1,6}$/.test(given) || Number(given) === 0) {
+    throw new UsageError(`--timeout: “${given}” is not a number of seconds.`)
+  }
+  return Number(given)
+}
+
+/** parseArgs throws TypeErrors with these codes for a wrong command line (nodejs.org/api/errors.html). */
+function isParseArgsError(error: unknown): error is Error {
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
+}

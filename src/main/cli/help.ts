@@ -1,0 +1,56 @@
+import type { CommandName } from './arguments'
+
+const exitCodes = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (a guard, or no permission), 130 cancelled.
+With --json one object is written to stdout at the end, and progress as one JSON object a line to stderr.`
+
+const topics: Record<CommandName, string> = {
+  images: `slipway images [--json]
+
+Lists the local images of the Docker Engine, newest first.`,
+  build: `slipway build IMAGE -o DISK [--size SIZE] [--engine kernel|direct] [--json]
+
+Makes a disk that boots from a local Docker image. IMAGE is never started.
+
+  -o, --output DISK   the file to make; nothing may be there yet
+  --size SIZE         of the disk: 4G counts in 1024, 4GB in 1000; content plus headroom when not given
+  --engine ENGINE     kernel: the kernel's own file system, as administrator`,
+  preview: `slipway preview DISK [--firmware bios|uefi] [--until-login] [--picture FILE]
+                [--memory SIZE] [--timeout SECONDS] [--json]
+
+Boots the disk in QEMU. The disk stays as it is. Without --until-login the
+machine's serial port is this terminal, until the machine ends or Ctrl-].
+
+  --firmware FIRMWARE  bios (when not given) or uefi
+  --until-login        waits for a login prompt and ends; fails when none comes
+  --timeout SECONDS    how long to wait for it, 300 when not given
+  --picture FILE       saves the last screen as PNG
+  --memory SIZE        of the machine, 1G when not given`,
+  drives: `slipway drives [--json]
+
+Lists the drives, and for each whether it may be written.`,
+  flash: `slipway flash DISK DEVICE [--confirm TEXT] [--unmount] [--expert] [--no-verify] [--json]
+
+Writes the disk to a drive, which erases all that is on it, and compares what
+was written. Asks for the drive's name to be typed.
+
+  --confirm TEXT  the drive's name, for scripts
+  --unmount       unmounts what is mounted of the drive first
+  --expert        allows drives that are built in or larger than 128 GB
+  --no-verify     does not compare`,
+}
+
+/** The help on one command, or on all of them. */
+export function helpText(topic: CommandName | null): string {
+  if (topic !== null) return `${topics[topic]}\n\n${exitCodes}\n`
+  return `Slipway turns a local Docker image into a disk that boots, previews it, and writes it to a stick.
+
+${Object.values(topics)
+  .map((text) => `  ${text.split('\n\n')[0]?.replace(/\s+/g, ' ') ?? ''}`)
+  .join('\n')}
+  slipway --version
+
+More on one of them: slipway help COMMAND
+
+${exitCodes}
+`
+}
