@@ -1,4 +1,4 @@
-import { readlink } from 'node:fs/promises'
+import { readFile, readlink } from 'node:fs/promises'
 import {
   checkDrive,
   confirms,
@@ -11,6 +11,7 @@ import { fail, ok, type Result } from '../../shared/failure'
 import type { FlashRequest } from '../../shared/helper-protocol'
 import { findDrives } from '../drives/linux'
 import type { Needed } from '../drives/linux/drives'
+import { parseMountinfo } from '../drives/linux/parse'
 import { runTool } from '../drives/linux/tools'
 import { claimDevice, type ClaimedDevice } from './flash-device'
 
@@ -75,40 +76,39 @@ function neededBy({ source }: FlashRequest): Needed {
   return source === null ? { paths: own, files: [] } : { paths: [...own, source.path], files: [source] }
 }
 
-/** Unmounts everything on the drive, the latest mount first; never lazily, so what is in use stays. */
-async function unmountAll(drive: Drive, needed: Needed): Promise<Result<null>> {
-  for (const mountpoint of drive.mountpoints.toReversed()) {
-    const unmounted = await unmount(mountpoint)
-    if (!unmounted.ok) return busy(drive, unmounted.failure.facts)
-  }
-  // Mounts of this process' own namespace that did not go with those of the machine's.
-  const left = await mountpointsOf(drive.device, needed)
-  if (!left.ok) return left
-  for (const mountpoint of left.value.toReversed()) {
-    const unmounted = await runTool('umount', ['--', mountpoint])
-    if (!unmounted.ok) return busy(drive, unmounted.failure.facts)
-  }
-  const rest = left.value.length === 0 ? left : await mountpointsOf(drive.device, needed)
-  if (!rest.ok) return rest
-  return rest.value.length === 0 ? ok(null) : busy(drive, { output: rest.value.join(' ') })
-}
-
 /**
- * The helper runs in a mount namespace of its own, from which an unmount does
- * not reach the machine's (mount_namespaces(7)): it is done in that of process 1.
+ * Unmounts everything on the drive, the latest mount first; never lazily, so
+ * what is in use stays. The helper runs in a mount namespace of its own, from
+ * which an unmount reaches no other (mount_namespaces(7)): it is done in that
+ * of whoever started the helper, in the machine's, and in its own.
  */
-async function unmount(mountpoint: string): Promise<Result<string>> {
-  const [own, machine] = await Promise.all(
-    ['self', '1'].map((pid) => readlink(`/proc/${pid}/ns/mnt`).catch(() => '')),
-  )
-  if (machine === '' || machine === own) return runTool('umount', ['--', mountpoint])
-  return runTool('nsenter', ['--target', '1', '--mount', '--', 'umount', '--', mountpoint])
-}
-
-async function mountpointsOf(device: string, needed: Needed): Promise<Result<string[]>> {
+async function unmountAll(drive: Drive, needed: Needed): Promise<Result<null>> {
+  const done = new Set<string>()
+  for (const id of [String(process.ppid), '1', 'self']) {
+    const namespace = await readlink(`/proc/${id}/ns/mnt`).catch(() => null)
+    if (namespace === null || done.has(namespace)) continue
+    done.add(namespace)
+    for (const mountpoint of drive.mountpoints.toReversed()) {
+      if (!(await isMounted(mountpoint, id))) continue
+      const unmounted = await unmountIn(id, mountpoint)
+      if (!unmounted.ok) return busy(drive, unmounted.failure.facts)
+    }
+  }
   const drives = await findDrives(needed)
   if (!drives.ok) return drives
-  return ok(drives.value.find((one) => one.device === device)?.mountpoints ?? [])
+  const left = drives.value.find((one) => one.device === drive.device)?.mountpoints ?? []
+  return left.length === 0 ? ok(null) : busy(drive, { output: left.join(' ') })
+}
+
+async function isMounted(mountpoint: string, id: string): Promise<boolean> {
+  const table = await readFile(`/proc/${id}/mountinfo`, 'utf8').catch(() => '')
+  return parseMountinfo(table).some((mount) => mount.mountpoint === mountpoint)
+}
+
+function unmountIn(id: string, mountpoint: string): Promise<Result<string>> {
+  const command = ['umount', '--', mountpoint] as const
+  if (id === 'self') return runTool(command[0], command.slice(1))
+  return runTool('nsenter', ['--target', id, '--mount', '--', ...command])
 }
 
 function busy(drive: Drive, facts: object): Result<never> {

@@ -35,11 +35,12 @@ export async function readMachineState(): Promise<Result<MachineState>> {
 }
 
 /**
- * The mount table of this process, and of process 1 where it may be read: the
- * helper runs in a mount namespace of its own.
+ * The mount tables of this process, of its parent and of process 1, where they
+ * may be read and differ: the helper runs in a mount namespace of its own.
  */
 async function readMountTables(): Promise<string[]> {
-  const tables = [await text('/proc/self/mountinfo'), await text('/proc/1/mountinfo')]
+  const paths = ['self', process.ppid, 1].map((id) => `/proc/${id}/mountinfo`)
+  const tables = await Promise.all(paths.map(text))
   return tables.filter((table, index) => table !== '' && tables.indexOf(table) === index)
 }
 

@@ -1,0 +1,430 @@
+import { execFile, spawn } from 'node:child_process'
+import { randomFillSync } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs'
+import { mkdir, mkdtemp, open, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { build } from 'vite'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { listDrives } from '../../src/main/drives/list'
+import { identityOf } from '../../src/main/drives/watch'
+import { setHelperPaths } from '../../src/main/elevation/helper-client'
+import { flashDisk, type FlashInput } from '../../src/main/flash/flash'
+import { runFlash } from '../../src/main/helper/flash'
+import { claimDevice } from '../../src/main/helper/flash-device'
+import { judgeTarget } from '../../src/main/helper/flash-target'
+import { writeDisk } from '../../src/main/helper/flash-write'
+import { openScope } from '../../src/main/jobs/scope'
+import { driveName } from '../../src/shared/drive'
+import type { Result } from '../../src/shared/failure'
+import { findDrive, piecesOf, requestFor, testContext, testJob } from '../support/flash'
+import { attachLoop, detachLoop, swapLoop } from '../support/loop'
+
+const run = promisify(execFile)
+const MIB = 1024 * 1024
+const OLD = 0xaa
+
+let folder = ''
+let cleanUps: (() => Promise<void>)[] = []
+
+beforeAll(async () => {
+  folder = await mkdtemp('/var/tmp/slipway-flash-')
+  await build({
+    configFile: resolve('vite.node.config.ts'),
+    mode: 'helper',
+    logLevel: 'error',
+    build: { outDir: join(folder, 'out') },
+  })
+  setHelperPaths({ executable: process.execPath, helper: join(folder, 'out', 'helper.cjs') })
+  process.env['SLIPWAY_TEST_LOOP_TARGETS'] = '1'
+})
+afterAll(async () => {
+  delete process.env['SLIPWAY_TEST_LOOP_TARGETS']
+  await rm(folder, { recursive: true })
+})
+
+/** Runs a test's work and then, whatever came of it, its clean-ups, the last one first. */
+async function withCleanUps(work: () => Promise<void>): Promise<void> {
+  cleanUps = []
+  try {
+    await work()
+  } finally {
+    const scope = openScope()
+    cleanUps.forEach((cleanUp) => scope.defer(cleanUp))
+    await scope.close()
+  }
+}
+
+const whenDone = (cleanUp: () => Promise<void>): void => void cleanUps.push(cleanUp)
+const flashTest = (name: string, work: () => Promise<void>): void => test(name, () => withCleanUps(work))
+
+interface Stick {
+  file: string
+  device: string
+}
+
+let files = 0
+function newFile(name: string): string {
+  const file = join(folder, `${name}-${files++}.img`)
+  whenDone(() => rm(file, { force: true }))
+  return file
+}
+
+/** A loop device full of old data. */
+async function stick(sizeBytes: number, ...options: string[]): Promise<Stick> {
+  const file = newFile('stick')
+  await writeFile(file, Buffer.alloc(sizeBytes, OLD))
+  const device = await attachLoop(file, ...options)
+  whenDone(() => detachLoop(device, file))
+  return { file, device }
+}
+
+/** A disk file of noise. */
+async function disk(sizeBytes: number): Promise<{ path: string; bytes: Buffer }> {
+  const path = newFile('disk')
+  const bytes = randomFillSync(Buffer.alloc(sizeBytes))
+  await writeFile(path, bytes)
+  return { path, bytes }
+}
+
+/** What is really on the medium. */
+const content = (target: Stick): Promise<Buffer> => readFile(target.file)
+const isAll = (bytes: Buffer, value: number): boolean => bytes.equals(Buffer.alloc(bytes.length, value))
+
+async function inputFor(target: Stick, diskPath: string): Promise<FlashInput> {
+  const drive = identityOf(await findDrive(target.device))
+  return { diskPath, drive, confirmation: driveName(drive), unmount: false, expert: false, verify: true }
+}
+
+/** Flashes through the real helper, as root. */
+async function flash(
+  input: FlashInput,
+  onProgress?: Parameters<typeof testContext>[0],
+): Promise<{ result: Result<null>; phases: string[]; lines: string[] }> {
+  const job = testContext(onProgress)
+  try {
+    return { result: await flashDisk(job.context, input), phases: job.phases, lines: job.lines }
+  } finally {
+    await job.close()
+  }
+}
+
+const refused = (code: string, facts: object): object => ({ ok: false, failure: { code, facts } })
+
+describe('a confirmed stick', () => {
+  flashTest('gets the disk, byte for byte, and nothing beyond it but a blank end', async () => {
+    const target = await stick(48 * MIB)
+    const bystander = await stick(4 * MIB)
+    const { path, bytes } = await disk(37 * MIB)
+    const { result, phases } = await flash(await inputFor(target, path))
+    expect(result).toEqual({ ok: true, value: null })
+    expect(phases).toEqual(['elevate', 'write', 'verify'])
+    const found = await content(target)
+    expect(found.subarray(0, bytes.length).equals(bytes)).toBe(true)
+    expect(isAll(found.subarray(bytes.length, 47 * MIB), OLD)).toBe(true)
+    expect(isAll(found.subarray(47 * MIB), 0)).toBe(true)
+    expect(isAll(await content(bystander), OLD)).toBe(true)
+  })
+
+  flashTest('gets a disk whose size is no multiple of a sector', async () => {
+    const target = await stick(8 * MIB)
+    const { path, bytes } = await disk(5 * MIB + 100)
+    expect((await flash(await inputFor(target, path))).result).toEqual({ ok: true, value: null })
+    expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
+  })
+
+  flashTest('with sectors of 4096 bytes', async () => {
+    const target = await stick(16 * MIB, '--sector-size', '4096')
+    const { path, bytes } = await disk(9 * MIB)
+    expect((await flash(await inputFor(target, path))).result).toEqual({ ok: true, value: null })
+    expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
+  })
+
+  flashTest('is written and compared also where O_DIRECT does not work', async () => {
+    const target = await stick(32 * MIB)
+    const { bytes } = await disk(21 * MIB)
+    const claimed = await claimDevice(target.device, false)
+    if (!claimed.ok) throw new Error(claimed.failure.code)
+    whenDone(() => claimed.value.close())
+    const plan = { device: claimed.value.device, name: target.device, verify: true }
+    const sizes = { sizeBytes: bytes.length, dataBytes: bytes.length }
+    expect(await writeDisk({ ...plan, ...sizes }, testJob(piecesOf(bytes)))).toEqual({
+      ok: true,
+      value: null,
+    })
+    expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
+  })
+})
+
+describe('a medium that keeps something else than was written', () => {
+  for (const useDirect of [true, false]) {
+    flashTest(
+      `is found out ${useDirect ? 'with O_DIRECT' : 'through a flushed cache'}, and left blank`,
+      async () => {
+        const target = await stick(32 * MIB)
+        const { bytes } = await disk(21 * MIB)
+        const claimed = await claimDevice(target.device, useDirect)
+        if (!claimed.ok) throw new Error(claimed.failure.code)
+        whenDone(() => claimed.value.close())
+        const job = testJob(piecesOf(bytes), ({ phase, bytesDone }) => {
+          if (phase !== 'verify' || bytesDone !== 0) return
+          const backing = openSync(target.file, constants.O_WRONLY)
+          writeSync(backing, Buffer.from([(bytes[14 * MIB] ?? 0) ^ 1]), 0, 1, 14 * MIB)
+          closeSync(backing)
+        })
+        const plan = { device: claimed.value.device, name: target.device, verify: true }
+        const sizes = { sizeBytes: bytes.length, dataBytes: bytes.length }
+        expect(await writeDisk({ ...plan, ...sizes }, job)).toEqual(
+          refused('verify-mismatch', { device: target.device, offset: 12 * MIB, length: 4 * MIB }),
+        )
+        expect(isAll((await content(target)).subarray(0, MIB), 0)).toBe(true)
+      },
+    )
+  }
+
+  flashTest('or that cannot keep it at all', async () => {
+    // A file that promises 64 MiB on a file system of 24: what is written beyond comes back as an I/O error.
+    const small = join(folder, 'small')
+    await mkdir(small)
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', small])
+    whenDone(async () => {
+      await run('umount', [small])
+      await rm(small, { recursive: true })
+    })
+    const file = join(small, 'stick.img')
+    await writeFile(file, '')
+    await truncate(file, 64 * MIB)
+    const device = await attachLoop(file)
+    whenDone(() => detachLoop(device, file))
+    const { path } = await disk(40 * MIB)
+    const { result } = await flash(await inputFor({ file, device }, path))
+    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-io', facts: { device } } })
+    expect(isAll((await readFile(file)).subarray(0, MIB), 0)).toBe(true)
+  })
+})
+
+/** A file system on the stick, mounted; answers where. */
+async function mounted(target: Stick): Promise<string> {
+  await run('mkfs.ext4', ['-q', target.device])
+  const mountpoint = await mkdtemp('/tmp/slipway-mount-')
+  whenDone(() => rm(mountpoint, { recursive: true }))
+  await run('mount', [target.device, mountpoint])
+  whenDone(async () => {
+    const { stdout } = await run('findmnt', ['--noheadings', '--list', '--output', 'TARGET'])
+    if (stdout.split('\n').includes(mountpoint)) await run('umount', [mountpoint])
+  })
+  return mountpoint
+}
+
+describe('nothing is written', () => {
+  /** Flashes, expects the refusal, and that no byte of the stick changed. */
+  async function expectRefusal(target: Stick, input: FlashInput, refusal: object): Promise<void> {
+    const before = await content(target)
+    const { result, phases } = await flash(input)
+    expect(result).toEqual(refusal)
+    expect(phases).toEqual(['elevate'])
+    expect((await content(target)).equals(before)).toBe(true)
+  }
+
+  flashTest('to a stick that is mounted', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    await mounted(target)
+    const facts = { device: target.device, reasons: ['mounted'] }
+    await expectRefusal(target, await inputFor(target, path), refused('drive-refused', facts))
+  })
+
+  flashTest('to one that is in use though it was to be unmounted; it stays mounted', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const mountpoint = await mounted(target)
+    const user = spawn('sleep', ['60'], { cwd: mountpoint })
+    whenDone(async () => {
+      const ended = once(user, 'exit')
+      user.kill()
+      await ended
+    })
+    await once(user, 'spawn')
+    const input = { ...(await inputFor(target, path)), unmount: true }
+    const { result } = await flash(input)
+    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-busy' } })
+    expect((await findDrive(target.device)).mountpoints).toEqual([mountpoint])
+  })
+
+  flashTest('to one that another program holds', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const input = await inputFor(target, path)
+    const holder = await open(target.device, constants.O_RDONLY | constants.O_EXCL)
+    whenDone(() => holder.close())
+    await expectRefusal(target, input, refused('drive-busy', { device: target.device, detail: 'EBUSY' }))
+  })
+
+  flashTest('to one that is read-only', async () => {
+    const target = await stick(16 * MIB, '--read-only')
+    const { path } = await disk(4 * MIB)
+    const facts = { device: target.device, reasons: ['read-only'] }
+    await expectRefusal(target, await inputFor(target, path), refused('drive-refused', facts))
+  })
+
+  flashTest('to one that is a sector too small', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(16 * MIB + 1)
+    const facts = { device: target.device, reasons: ['too-small'] }
+    await expectRefusal(target, await inputFor(target, path), refused('drive-refused', facts))
+  })
+
+  flashTest('to one that was pulled after it was confirmed', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const input = await inputFor(target, path)
+    await detachLoop(target.device, target.file)
+    const { result } = await flash(input)
+    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-changed' } })
+    expect(isAll(await content(target), OLD)).toBe(true)
+  })
+
+  flashTest('to another one of the same size in its place', async () => {
+    const target = await stick(16 * MIB)
+    const other = newFile('other')
+    await writeFile(other, Buffer.alloc(16 * MIB, 0x55))
+    const { path } = await disk(4 * MIB)
+    const input = await inputFor(target, path)
+    await swapLoop(target.device, target.file, other)
+    whenDone(() => detachLoop(target.device, other))
+    const { result } = await flash(input)
+    expect(result).toMatchObject({
+      ok: false,
+      failure: { code: 'drive-changed', facts: { field: 'diskSequence' } },
+    })
+    expect(isAll(await content(target), OLD)).toBe(true)
+    expect(isAll(await readFile(other), 0x55)).toBe(true)
+  })
+
+  flashTest('to a name under which there is nothing', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const input = await inputFor(target, path)
+    const device = '/dev/no-such-drive'
+    const gone = { ...input, drive: { ...input.drive, device } }
+    await expectRefusal(target, gone, refused('drive-gone', { device }))
+  })
+
+  flashTest('when the typed name is another one', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const input = { ...(await inputFor(target, path)), confirmation: 'SanDisk Ultra' }
+    await expectRefusal(
+      target,
+      input,
+      refused('confirmation-wrong', { expected: target.device.replace('/dev/', '') }),
+    )
+  })
+
+  flashTest('to the stick on which the disk file lies', async () => {
+    const target = await stick(32 * MIB)
+    const mountpoint = await mounted(target)
+    const path = join(mountpoint, 'disk.img')
+    await writeFile(path, randomFillSync(Buffer.alloc(2 * MIB)))
+    await run('sync', ['-f', path])
+    const input = { ...(await inputFor(target, path)), unmount: true }
+    const { result } = await flash(input)
+    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-refused' } })
+    expect(result).toHaveProperty('failure.facts.reasons', ['system'])
+    expect((await findDrive(target.device)).mountpoints).toEqual([mountpoint])
+  })
+
+  flashTest('to a loop device without the test switch', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    delete process.env['SLIPWAY_TEST_LOOP_TARGETS']
+    try {
+      const facts = { device: target.device, reasons: ['type', 'not-removable'] }
+      await expectRefusal(target, await inputFor(target, path), refused('drive-refused', facts))
+    } finally {
+      process.env['SLIPWAY_TEST_LOOP_TARGETS'] = '1'
+    }
+  })
+
+  flashTest('when there is no disk file', async () => {
+    const target = await stick(16 * MIB)
+    const path = join(folder, 'none.img')
+    const { result } = await flash(await inputFor(target, path))
+    expect(result).toEqual(refused('disk-missing', { path }))
+  })
+
+  // The verdict alone is asked: no request that names a drive of this machine is ever given to a helper.
+  test('to a drive that this machine runs from, whatever was confirmed', async () => {
+    const drives = await listDrives({ paths: [], files: [] }, () => undefined)
+    if (!drives.ok) throw new Error(drives.failure.code)
+    const inUse = drives.value.filter((drive) => drive.systemPaths.includes('/'))
+    expect(inUse.length).toBeGreaterThan(0)
+    for (const drive of inUse) {
+      const request = requestFor(drive, 4 * MIB, { unmount: true, expert: true })
+      const verdict = judgeTarget(request, drives.value, true)
+      expect(verdict).toMatchObject({ ok: false, failure: { code: 'drive-refused' } })
+      expect(verdict).toHaveProperty('failure.facts.reasons.0', 'system')
+    }
+  })
+})
+
+describe('a stick that is mounted', () => {
+  flashTest('is unmounted when that was allowed, and written', async () => {
+    const target = await stick(32 * MIB)
+    const mountpoint = await mounted(target)
+    await writeFile(join(mountpoint, 'old'), 'old')
+    const { path, bytes } = await disk(20 * MIB)
+    const input = { ...(await inputFor(target, path)), unmount: true }
+    expect((await flash(input)).result).toEqual({ ok: true, value: null })
+    expect(existsSync(join(mountpoint, 'old'))).toBe(false)
+    expect((await findDrive(target.device)).mountpoints).toEqual([])
+    expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
+  })
+})
+
+describe('a flash that is stopped', () => {
+  for (const phase of ['write', 'verify']) {
+    flashTest(`by a cancel during ${phase} leaves the first MiB blank`, async () => {
+      const target = await stick(200 * MIB)
+      const { path } = await disk(190 * MIB)
+      let isSent = false
+      const cancelled = flash(await inputFor(target, path), (current, bytesDone, abort) => {
+        if (isSent || current !== phase || bytesDone === 0) return
+        isSent = true
+        abort.abort(new Error('cancelled by the test'))
+      })
+      await expect(cancelled).rejects.toThrow('cancelled by the test')
+      const found = await content(target)
+      expect(isAll(found.subarray(0, MIB), 0)).toBe(true)
+      expect(isAll(found.subarray(190 * MIB, 199 * MIB), OLD)).toBe(true)
+      // Nobody holds it any more.
+      await (await open(target.device, constants.O_RDONLY | constants.O_EXCL)).close()
+    })
+  }
+
+  flashTest('because the disk file changed under it leaves the first MiB blank', async () => {
+    const target = await stick(100 * MIB)
+    const { path } = await disk(90 * MIB)
+    let isTouched = false
+    const { result } = await flash(await inputFor(target, path), (phase, bytesDone) => {
+      if (isTouched || phase !== 'write' || bytesDone === 0) return
+      isTouched = true
+      void utimes(path, 1, 1)
+    })
+    expect(result).toEqual(refused('disk-changed', { path }))
+    expect(isAll((await content(target)).subarray(0, MIB), 0)).toBe(true)
+  })
+
+  flashTest('before it was accepted writes nothing', async () => {
+    const target = await stick(16 * MIB)
+    const { bytes } = await disk(4 * MIB)
+    const job = testJob(piecesOf(bytes))
+    whenDone(() => job.close())
+    job.abort.abort(new Error('stopped'))
+    const request = requestFor(await findDrive(target.device), bytes.length)
+    await expect(runFlash(request, job, true)).rejects.toThrow('stopped')
+    expect(job.isAccepted()).toBe(false)
+    expect(isAll(await content(target), OLD)).toBe(true)
+  })
+})
