@@ -138,3 +138,9 @@ async function makePlainElectron(dist) {
   const defaultApp = join(root, 'scripts/setup/default-app')
   await require('@electron/asar').createPackage(defaultApp, join(dist, 'resources/default_app.asar'))
 }
+
+/** @param {string} dist as electronRuntime answers it @returns {string} the program in it */
+export function electronBinary(dist) {
+  const names = { darwin: 'Electron.app/Contents/MacOS/Electron', win32: 'electron.exe' }
+  return join(dist, names[process.platform] ?? 'electron')
+}

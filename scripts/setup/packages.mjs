@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { findProgram, isRoot, run, runAsRoot } from './run.mjs'
+import { canBeRoot, findProgram, run, runAsRoot } from './run.mjs'
 import { agreed, say } from './talk.mjs'
 
 /**
@@ -108,7 +108,7 @@ export async function installPackages(needs, options) {
     return []
   }
   say(`Missing on this machine: ${absent.map((need) => need.what).join(', ')}.`)
-  if (!isDebianLike() || !(isRoot() || have('sudo'))) {
+  if (!isDebianLike() || !canBeRoot()) {
     say(`Please install what these Debian packages hold: ${packageNames(absent).join(' ')}`)
     return absent
   }
@@ -149,7 +149,9 @@ async function aptInstall(needs) {
   say(`Installing: ${names.join(' ')}`)
   // Another apt may be at work, as on a machine that has just started.
   const args = ['-q', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', 'install', ...names]
-  const install = await runAsRoot('env', ['DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args])
+  const install = await runAsRoot('apt-get', args, {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
   return install.code === 0 ? null : `apt-get install failed:\n${install.stderr.trim()}`
 }
 

@@ -88,6 +88,15 @@ export function isRoot() {
   return process.getuid?.() === 0
 }
 
+/** @returns {boolean} whether something can be run with the rights of root, if need be by asking for a password */
+export function canBeRoot() {
+  return isRoot() || findProgram('sudo') !== null
+}
+
+/** What a program that is run as root gets of our environment: nothing that could be a secret, for it shows in ps. */
+const PASSED_ON =
+  /^(PATH|HOME|TMPDIR|XDG_.*|LANG|LC_.*|DISPLAY|DOCKER_HOST|SLIPWAY_.*|ELECTRON_.*|CI|DEBIAN_FRONTEND)$/
+
 /**
  * Runs a program with the rights of root: directly, or through sudo, which may ask for the password.
  * @param {string} command
@@ -96,7 +105,12 @@ export function isRoot() {
  * @returns {ReturnType<typeof run>}
  */
 export function runAsRoot(command, args, options = {}) {
-  return isRoot()
-    ? run(command, args, options)
-    : run('sudo', ['--', command, ...args], { ...options, keepStdin: process.stdin.isTTY })
+  if (isRoot()) {
+    return run(command, args, options)
+  }
+  const variables = Object.entries(options.env ?? {})
+    .filter(([name]) => PASSED_ON.test(name))
+    .map(([name, value]) => `${name}=${value}`)
+  const sudoArgs = ['--', 'env', ...variables, command, ...args]
+  return run('sudo', sudoArgs, { ...options, env: process.env, keepStdin: process.stdin.isTTY })
 }
