@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startMachine, type Machine, type MachineOptions } from '../../src/main/preview/machine'
 import { sweepWorkspaces } from '../../src/main/preview/workspace'
@@ -113,6 +114,15 @@ test('the same where the kernel has no parent-death signal for us', async () => 
     await ended
     await expectNothingOf(pid)
   }
+})
+
+test('a process that stops its machine ends by itself, with nothing left to wait for', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    join(folder, 'preview-process.cjs'),
+    disk,
+    'stop',
+  ])
+  expect(stdout).toBe('running\nstopped\n')
 })
 
 async function start(options: Partial<MachineOptions>): Promise<Machine> {

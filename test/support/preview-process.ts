@@ -1,6 +1,6 @@
 import { startMachine } from '../../src/main/preview/machine'
 
-/** Starts a machine on the disk of its argument, says so, and holds it until it is killed. */
+/** Starts a machine on the disk of its first argument, says so, and holds it until it is killed, or stops it when the second is `stop`. */
 async function main(): Promise<void> {
   const started = await startMachine({
     diskPath: process.argv[2] ?? '',
@@ -11,7 +11,9 @@ async function main(): Promise<void> {
   })
   if (!started.ok) throw new Error(JSON.stringify(started.failure))
   process.stdout.write('running\n')
-  await started.value.ended
+  if (process.argv[3] === 'stop') await started.value.stop()
+  const { reason } = await started.value.ended
+  process.stdout.write(`${reason}\n`)
 }
 
 void main()

@@ -14,12 +14,12 @@ const PREFIX = 'slipway-preview-'
  * session of its own, so a Ctrl-C or a closed terminal does not reach it.
  * @param command what to run, without its last operand; an absolute path or a name in PATH
  * @param operand its last operand
- * @returns functions that let it act now, or never; null where there is no xargs
+ * @returns `revoke`, after which it never acts; null where there is no xargs
  */
 export function startLastWill(
   command: readonly string[],
   operand: string,
-): { fulfil(): Promise<void>; revoke(): Promise<void> } | null {
+): { revoke(): Promise<void> } | null {
   const child: ChildProcess = spawn('xargs', ['-0', ...command], {
     cwd: '/',
     detached: true,
@@ -36,11 +36,9 @@ export function startLastWill(
   stdin.write(`${operand}\0`)
   child.unref()
   return {
-    fulfil() {
-      stdin.end()
-      return gone
-    },
     revoke() {
+      // Waiting for it must keep this process alive again.
+      child.ref()
       child.kill('SIGKILL')
       return gone
     },
