@@ -1,14 +1,11 @@
 import type { MouseEvent, ReactNode } from 'react'
-import { ListBox, ListBoxItem } from 'react-aria-components'
+import { ListBox, ListBoxItem, Text } from 'react-aria-components'
 import styles from './side-list.module.css'
 
 export interface SideListEntry {
   id: string
   title: string
-  /** What a search for it and a screen reader say beyond the title. */
   detail: ReactNode
-  /** A short word at the right, such as `unproven`. */
-  badge?: ReactNode
   onContextMenu: (event: MouseEvent) => void
 }
 
@@ -46,9 +43,12 @@ export function SideList(props: {
           className={styles.entry ?? ''}
           onContextMenu={entry.onContextMenu}
         >
-          <span className={styles.title}>{entry.title}</span>
-          <span className={styles.detail}>{entry.detail}</span>
-          {entry.badge !== undefined && <span className={styles.badge}>{entry.badge}</span>}
+          <Text slot="label" className={styles.title ?? ''}>
+            {entry.title}
+          </Text>
+          <Text slot="description" className={styles.detail ?? ''}>
+            {entry.detail}
+          </Text>
         </ListBoxItem>
       )}
     </ListBox>

@@ -1,4 +1,4 @@
-import { ListBox, ListBoxItem } from 'react-aria-components'
+import { ListBox, ListBoxItem, Text } from 'react-aria-components'
 import { displayName, type RefusalReason } from '../../../shared/drive'
 import type { ListedDrive } from '../../../shared/ipc/contract'
 import { describeReason, formatBytes } from '../../../shared/sentences'
@@ -40,16 +40,17 @@ export function DriveChoice(props: {
             className={styles.drive ?? ''}
           >
             <DriveIcon />
-            <span className={styles.driveText}>
-              <span>
-                <span className={styles.driveName}>{drive.name}</span>
-                <span className={styles.driveSize}>{formatBytes(drive.sizeBytes)}</span>
-                <code className={styles.device}>{drive.device}</code>
+            <Text slot="label" className={styles.driveName ?? ''}>
+              {drive.name}
+            </Text>
+            <Text slot="description" className={styles.driveText ?? ''}>
+              <span className={styles.driveSize}>
+                {formatBytes(drive.sizeBytes)} <code className={styles.device}>{drive.device}</code>
               </span>
               <span className={styles.soft}>
-                {against.length > 0 ? describeReason(against[0] ?? '') : contents(drive)}
+                {against[0] === undefined ? contents(drive) : describeReason(against[0])}
               </span>
-            </span>
+            </Text>
           </ListBoxItem>
         )
       }}

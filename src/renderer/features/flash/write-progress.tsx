@@ -28,9 +28,7 @@ export function WriteProgress({ job }: { job: JobSnapshot }) {
         <CheckIcon size={20} />
         <div>
           <p className={styles.strong}>The stick may be pulled.</p>
-          <p>
-            {job.title} was written and compared in {formatDuration(job.endedAt - job.startedAt)}.
-          </p>
+          <p>Written and compared in {formatDuration(job.endedAt - job.startedAt)}.</p>
         </div>
       </div>
     )

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'react'
-import { ListBox, ListBoxItem } from 'react-aria-components'
+import { ListBox, ListBoxItem, Text } from 'react-aria-components'
 import { isActive, type JobSnapshot } from '../../../shared/job'
 import { useApi } from '../../api/api'
 import { useCopyMenu } from '../../ui/copy-menu'
@@ -35,8 +35,12 @@ export function JobPanel(props: {
         >
           {({ id, job }) => (
             <ListBoxItem id={id} textValue={job.title} className={styles.job ?? ''}>
-              <span className={styles.jobTitle}>{job.title}</span>
-              <span className={styles.jobState}>{jobHeadline(job)}</span>
+              <Text slot="label" className={styles.jobTitle ?? ''}>
+                {job.title}
+              </Text>
+              <Text slot="description" className={styles.jobState ?? ''}>
+                {jobHeadline(job)}
+              </Text>
             </ListBoxItem>
           )}
         </ListBox>

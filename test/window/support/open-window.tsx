@@ -1,0 +1,55 @@
+import { act, cleanup, render, screen, within } from '@testing-library/react'
+import { afterEach } from 'vitest'
+import { ApiProvider } from '../../../src/renderer/api/api'
+import { SlipwayWindow } from '../../../src/renderer/app/slipway-window'
+import { PreviewProvider } from '../../../src/renderer/features/preview/sessions'
+import { createFakeApi, type FakeApi } from './fake-api'
+import type { Topics } from './samples'
+
+afterEach(cleanup)
+
+/** Opens the window over a stand-in for the main process, and waits until it has read its topics. */
+export async function openWindow(topics: Partial<Topics> = {}): Promise<FakeApi> {
+  const fake = createFakeApi(topics)
+  render(
+    <ApiProvider api={fake.api}>
+      <PreviewProvider>
+        <SlipwayWindow />
+      </PreviewProvider>
+    </ApiProvider>,
+  )
+  await settle()
+  return fake
+}
+
+/** Lets promises and React come to rest. */
+export async function settle(): Promise<void> {
+  await act(() => new Promise((resolve) => setTimeout(resolve, 0)))
+}
+
+/** Does something, and lets the window come to rest. */
+export async function change(action: () => void): Promise<void> {
+  act(action)
+  await settle()
+}
+
+/** Presses a button as a keyboard does: React Aria takes that for a press in any environment. */
+export async function press(name: string | RegExp): Promise<void> {
+  await change(() => {
+    screen.getByRole<HTMLButtonElement>('button', { name }).click()
+  })
+}
+
+/** Chooses an entry of a list. */
+export async function chooseIn(list: string, entry: string | RegExp): Promise<void> {
+  await change(() => {
+    within(screen.getByRole('listbox', { name: list }))
+      .getByRole('option', { name: entry })
+      .click()
+  })
+}
+
+/** Whether a button can be pressed. */
+export function isEnabled(name: string | RegExp): boolean {
+  return !screen.getByRole<HTMLButtonElement>('button', { name }).disabled
+}
