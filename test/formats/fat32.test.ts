@@ -36,7 +36,7 @@ function volume(name: string, files: FatFile[]): string {
   writeFileSync(path, '')
   truncateSync(path, settings.sectors * 512)
   const handle = openSync(path, 'r+')
-  for (const piece of encodeFat32(files, settings)) {
+  for (const piece of encodeFat32(files, settings).pieces) {
     writeSync(handle, piece.bytes, 0, piece.bytes.length, piece.offset)
   }
   closeSync(handle)

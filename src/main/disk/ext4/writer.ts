@@ -210,6 +210,12 @@ export class Ext4Writer {
     if (directory !== undefined) this.removeAt(directory, path.slice(slash + 1))
   }
 
+  /** Removes all that is in a directory; does nothing to anything else. */
+  empty(path: string): void {
+    const directory = this.tree.directories.get(this.tree.lookup(path) ?? 0)
+    for (const name of [...(directory?.entries.keys() ?? [])]) if (directory) this.removeAt(directory, name)
+  }
+
   /** Runs of the disk's blocks that a file was given; for boot loaders that read by block number. */
   runsOf(inode: number): Run[] {
     return (

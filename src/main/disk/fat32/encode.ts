@@ -32,7 +32,7 @@ export interface FatSettings {
   time: number
 }
 
-/** Bytes to write at an offset of the volume, in bytes; everything not named is zero. */
+/** Bytes to write at an offset of the volume, in bytes. */
 export interface Piece {
   offset: number
   bytes: Uint8Array
@@ -76,10 +76,14 @@ function dosTime(seconds: number): { date: number; time: number } {
 /**
  * Encodes a FAT32 volume of 512-byte clusters with the given files, as an EFI system partition needs it.
  * The same input gives the same bytes.
- * @returns the pieces that are not zero, in ascending order
+ * @returns the pieces that are not zero, in ascending order, and how many bytes from the start of the volume have
+ *   to be zero where there is no piece; after them, what is in no piece may hold anything
  * @throws RangeError when the volume is too small for FAT32 (about 33 MiB) or for the files
  */
-export function encodeFat32(files: FatFile[], settings: FatSettings): Piece[] {
+export function encodeFat32(
+  files: FatFile[],
+  settings: FatSettings,
+): { pieces: Piece[]; systemBytes: number } {
   const { sectors } = settings
   // fatgen103: with 512-byte sectors and clusters each FAT sector maps 128 clusters, and there are two FATs.
   const fatSectors = Math.ceil((sectors - RESERVED_SECTORS + 256) / 130)
@@ -184,7 +188,7 @@ export function encodeFat32(files: FatFile[], settings: FatSettings): Piece[] {
   const fat = new Uint8Array(Math.ceil((chain.length * 4) / SECTOR) * SECTOR)
   const view = new DataView(fat.buffer)
   chain.forEach((value, index) => view.setUint32(index * 4, value, true))
-  return [
+  const pieces = [
     { offset: 0, bytes: boot },
     { offset: SECTOR, bytes: info },
     { offset: BACKUP_BOOT_SECTOR * SECTOR, bytes: boot },
@@ -193,4 +197,5 @@ export function encodeFat32(files: FatFile[], settings: FatSettings): Piece[] {
     { offset: (RESERVED_SECTORS + fatSectors) * SECTOR, bytes: fat },
     ...content,
   ]
+  return { pieces, systemBytes: dataStart * SECTOR }
 }
