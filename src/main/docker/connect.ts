@@ -36,6 +36,8 @@ export interface EngineSurroundings {
   /** Sockets tried when nothing was chosen. */
   systemSocket: string
   podmanSystemSocket: string
+  /** Where an engine's program lies when one is installed. */
+  programFolders: readonly string[]
 }
 
 /** The surroundings of this process. */
@@ -45,6 +47,8 @@ export function ownSurroundings(): EngineSurroundings {
     home: homedir(),
     systemSocket: '/var/run/docker.sock',
     podmanSystemSocket: '/run/podman/podman.sock',
+    // /usr/sbin is not on every user's PATH.
+    programFolders: [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/bin'],
   }
 }
 
@@ -105,7 +109,7 @@ export async function findEngine(surroundings = ownSurroundings()): Promise<Resu
   const tried = addresses.value.map((address) => address.socket)
   // An engine that was shut down in good order takes its socket along, which looks like one never installed.
   const first = tried[0]
-  if (first !== undefined && (await isInstalled(surroundings.environment['PATH'] ?? ''))) {
+  if (first !== undefined && (await isInstalled(surroundings.programFolders))) {
     return fail('engine-stopped', { socket: first })
   }
   return fail('engine-absent', { tried })
@@ -228,10 +232,9 @@ async function contextAddress(configFolder: string, name: string): Promise<Resul
   return addressOf(host, (await exists(join(certificates, 'cert.pem'))) ? certificates : null)
 }
 
-async function isInstalled(path: string): Promise<boolean> {
-  const folders = [...path.split(delimiter).filter((folder) => folder !== ''), '/usr/sbin', '/usr/bin']
+async function isInstalled(folders: readonly string[]): Promise<boolean> {
   for (const folder of folders) {
-    if (await exists(join(folder, 'dockerd'))) return true
+    if (folder !== '' && (await exists(join(folder, 'dockerd')))) return true
   }
   return false
 }
