@@ -54,7 +54,7 @@ function payloadLength(header: Buffer): number {
   const length = header.readUInt32BE(0)
   const kind = header.readUInt8(4)
   if (kind !== FRAME_JSON && kind !== FRAME_DATA) throw new ProtocolError(`unknown frame kind ${kind}`)
-  const smallest = kind === FRAME_DATA ? 1 + POSITION_BYTES : 1 + 2
+  const smallest = kind === FRAME_DATA ? 1 + POSITION_BYTES + 1 : 1 + 2
   const largest = kind === FRAME_DATA ? MAXIMUM_FRAME_BYTES : 1 + MAXIMUM_JSON_BYTES
   if (length < smallest || length > largest) throw new ProtocolError(`frame of ${length} bytes`)
   return length - 1

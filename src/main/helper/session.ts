@@ -143,9 +143,10 @@ export async function serve(
   }
 
   let ending: FromHelper
-  if (result.ok) ending = { type: 'done' }
-  else if (result.failure.code === 'clean-up-failed') ending = { type: 'failed', failure: result.failure }
+  if (!result.ok && result.failure.code === 'clean-up-failed')
+    ending = { type: 'failed', failure: result.failure }
   else if (violation.failure !== null) ending = { type: 'failed', failure: violation.failure }
+  else if (result.ok) ending = { type: 'done' }
   else ending = { type: 'failed', failure: abort.signal.aborted ? null : result.failure }
   const told = await send(ending).then(
     () => true,
