@@ -4,7 +4,8 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, open, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openScope } from '../../src/main/jobs/scope'
 import { testEngine, type TestEngine } from '../support/engine'
 import { attachLoop, detachLoop } from '../support/loop'
 import { axeViolations, openTestWindow, waitForGuestText, type TestWindow } from '../support/window'
@@ -25,6 +26,7 @@ async function sha256(path: string, bytes?: number): Promise<string> {
  * stand-in, because this needs a machine without USB.
  */
 describe('the whole job, once, in the window', () => {
+  const scope = openScope()
   let engine: TestEngine
   let folder = ''
   let stickFile = ''
@@ -35,21 +37,23 @@ describe('the whole job, once, in the window', () => {
 
   beforeAll(async () => {
     engine = await testEngine()
+    scope.defer(() => engine.stop())
     folder = await mkdtemp(join(tmpdir(), 'slipway-e2e-'))
+    scope.defer(() => rm(folder, { recursive: true, force: true }))
     stickFile = join(folder, 'stick.raw')
     await writeFile(stickFile, '')
     await truncate(stickFile, STICK_BYTES)
     stick = await attachLoop(stickFile)
+    scope.defer(() => detachLoop(stick, stickFile))
     window = await openTestWindow(folder, {
       DOCKER_HOST: `unix://${engine.socket}`,
       SLIPWAY_TEST_LOOP_TARGETS: '1',
     })
+    scope.defer(() => window.close())
   })
-  afterAll(async () => {
-    await window.close()
-    await detachLoop(stick, stickFile)
-    await rm(folder, { recursive: true, force: true })
-    await engine.stop()
+  afterAll(() => scope.close())
+  beforeEach(({ onTestFailed, task }) => {
+    onTestFailed(() => window.picture(`failed-${task.name.slice(0, 3).replace(/\W/g, '')}`))
   })
 
   it('1-2: lists images and drives, live', async () => {
@@ -102,7 +106,10 @@ describe('the whole job, once, in the window', () => {
     await page.getByRole('contentinfo').getByRole('button', { name: 'Dismiss' }).click()
 
     await page.getByRole('button', { name: 'Build disk' }).click()
-    await page.getByRole('button', { name: 'Show the disk' }).click({ timeout: 240_000 })
+    await page
+      .getByRole('contentinfo')
+      .getByRole('button', { name: 'Show the disk' })
+      .click({ timeout: 240_000 })
   })
 
   it('4: lists the disk with its origin', async () => {
