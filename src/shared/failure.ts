@@ -21,6 +21,7 @@ const failureFacts = {
   'tar-invalid': z.object({ offset: z.number(), reason: z.string() }),
   // The disk file
   'size-too-small': z.object({ sizeBytes: z.number(), neededBytes: z.number() }),
+  'size-too-large': z.object({ sizeBytes: z.number(), limitBytes: z.number() }),
   'size-invalid': z.object({ text: z.string() }),
   'output-exists': z.object({ path: z.string() }),
   'output-folder-missing': z.object({ path: z.string() }),

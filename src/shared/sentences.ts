@@ -199,6 +199,12 @@ export function describeFailure(failure: Failure): FailureText {
         kept: nothingWritten,
         remedy: `Choose ${formatBytes(facts.neededBytes, 'up')} or more, or leave the size to Slipway.`,
       }
+    case 'size-too-large':
+      return {
+        happened: `${formatBytes(facts.sizeBytes)} is too large: a disk with this partition table ends at ${formatBytes(facts.limitBytes)}.`,
+        kept: nothingWritten,
+        remedy: 'Choose a smaller size.',
+      }
     case 'size-invalid':
       return {
         happened: `“${facts.text}” is not a size.`,

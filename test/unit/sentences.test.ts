@@ -25,6 +25,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'init-missing': { image: 'a:1' },
   'tar-invalid': { offset: 512, reason: 'a wrong checksum' },
   'size-too-small': { sizeBytes: 1e9, neededBytes: 1_231_000_000 },
+  'size-too-large': { sizeBytes: 3e12, limitBytes: 2e12 },
   'size-invalid': { text: '4 apples' },
   'output-exists': { path: '/a/b.img' },
   'output-folder-missing': { path: '/a' },

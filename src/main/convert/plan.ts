@@ -6,6 +6,9 @@ import { machineEdits, type TreeEdits } from './edits'
 
 const MIB = 1024 * 1024
 
+/** Bytes that an MBR can describe: a partition's length is a u32 of sectors (UEFI specification, 5.2.1). */
+const MBR_LIMIT = (2 ** 32 - 2048) * 512
+
 /** Go's name of the one architecture that Slipway has boot loaders for. */
 export const SUPPORTED_ARCHITECTURE = 'amd64'
 
@@ -32,7 +35,7 @@ export interface BuildPlan {
  * @param image what the image has
  * @param settings what was chosen
  * @returns the plan, or the first reason why nothing could boot: `image-architecture`,
- *   `kernel-missing`, `initramfs-missing`, `init-missing`, `size-too-small`
+ *   `kernel-missing`, `initramfs-missing`, `init-missing`, `size-too-small`, `size-too-large`
  */
 export function planBuild(image: InspectedImage, settings: BuildSettings): Result<BuildPlan> {
   const { name } = image
@@ -46,6 +49,7 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
   const neededBytes = neededDiskBytes(image.sizeBytes)
   const sizeBytes = Math.ceil((settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes)) / MIB) * MIB
   if (sizeBytes < neededBytes) return fail('size-too-small', { sizeBytes, neededBytes })
+  if (sizeBytes > MBR_LIMIT) return fail('size-too-large', { sizeBytes, limitBytes: MBR_LIMIT })
 
   const seed = createHash('sha256')
     .update(`slipway disk ${image.id} ${settings.engine} ${sizeBytes}`)

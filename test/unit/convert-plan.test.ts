@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { hostnameOf, planBuild } from '../../src/main/convert/plan'
+import type { InspectedImage } from '../../src/main/docker/inspect'
+import { kernelBuildRequestSchema } from '../../src/shared/helper-protocol'
+import { defaultBuildSettings, neededDiskBytes } from '../../src/shared/image'
+
+const MIB = 1024 * 1024
+
+const image: InspectedImage = {
+  id: `sha256:${'ab'.repeat(32)}`,
+  name: 'my-machine:latest',
+  architecture: 'amd64',
+  sizeBytes: 1000 * MIB,
+  createdAt: 0,
+  distribution: null,
+  kernel: { path: '/vmlinuz', version: '6.1' },
+  initramfs: { path: '/initrd.img' },
+  init: { kind: 'systemd', path: '/sbin/init' },
+  rootLogin: 'no-password',
+  applications: { entrypoint: [], command: [], ports: [] },
+  hasResolved: false,
+}
+
+function plan(changes: Partial<InspectedImage> = {}, sizeBytes: number | null = null) {
+  const planned = planBuild({ ...image, ...changes }, { ...defaultBuildSettings, sizeBytes })
+  if (!planned.ok) throw new Error(planned.failure.code)
+  return planned.value
+}
+const refusal = (changes: Partial<InspectedImage>, sizeBytes: number | null = null): unknown => {
+  const planned = planBuild({ ...image, ...changes }, { ...defaultBuildSettings, sizeBytes })
+  return planned.ok ? null : planned.failure
+}
+
+describe('planBuild', () => {
+  it('makes what the helper takes', () => {
+    const made = plan()
+    const request = kernelBuildRequestSchema.parse({
+      type: 'build',
+      path: '/a',
+      label: 'slipway',
+      fileSystemUuid: made.rootUuid,
+      ...made,
+    })
+    expect(request.sizeBytes % MIB).toBe(0)
+    expect(made).toMatchObject({ hostname: 'my-machine', kernelPath: '/vmlinuz', kernelArguments: '' })
+  })
+
+  it('is the same for the same image and settings, and another one otherwise', () => {
+    expect(plan()).toEqual(plan())
+    const others = [plan({ id: `sha256:${'cd'.repeat(32)}` }), plan({}, 4096 * MIB)]
+    for (const other of others) {
+      expect(other.rootUuid).not.toBe(plan().rootUuid)
+      expect(other.diskSignature).not.toBe(plan().diskSignature)
+    }
+  })
+
+  it('names the root of fstab by the UUID of the plan', () => {
+    const fstab = plan().edits.added.find((entry) => entry.path === 'etc/fstab')
+    expect(Buffer.from(fstab?.content ?? []).toString()).toContain(`UUID=${plan().rootUuid} / ext4`)
+  })
+
+  it('tells the kernel where an init lies that it would not find', () => {
+    const init = { kind: 'systemd', path: '/usr/lib/systemd/systemd' } as const
+    expect(plan({ init }).kernelArguments).toBe('init=/usr/lib/systemd/systemd')
+  })
+
+  it('links resolv.conf only where the resolver is', () => {
+    const linked = (changes: Partial<InspectedImage>): boolean =>
+      plan(changes).edits.added.some((entry) => entry.path === 'etc/resolv.conf')
+    expect(linked({})).toBe(false)
+    expect(linked({ hasResolved: true })).toBe(true)
+    expect(linked({ hasResolved: true, init: { kind: 'openrc', path: '/sbin/init' } })).toBe(false)
+  })
+
+  it.each([
+    [{ architecture: 'arm64' }, 'image-architecture'],
+    [{ kernel: null, initramfs: null, init: null }, 'kernel-missing'],
+    [{ initramfs: null, init: null }, 'initramfs-missing'],
+    [{ init: null }, 'init-missing'],
+  ] as const)('refuses %j as %s', (changes, code) => {
+    expect(refusal(changes)).toMatchObject({ code })
+  })
+
+  it('refuses a size that is too small, with the one that is needed', () => {
+    const neededBytes = neededDiskBytes(image.sizeBytes)
+    expect(refusal({}, neededBytes - MIB)).toEqual({
+      code: 'size-too-small',
+      facts: { sizeBytes: neededBytes - MIB, neededBytes },
+    })
+    expect(plan({}, neededBytes).sizeBytes).toBe(neededBytes)
+    expect(plan({}, neededBytes + 1).sizeBytes).toBe(neededBytes + MIB)
+  })
+
+  it('refuses a size beyond what the partition table can say', () => {
+    expect(refusal({}, 3 * 1024 ** 4)).toMatchObject({ code: 'size-too-large' })
+  })
+})
+
+describe('hostnameOf', () => {
+  it.each([
+    ['my-machine:latest', 'my-machine'],
+    ['registry:5000/me/My_App:1.2', 'my-app'],
+    ['a@sha256:0011', 'a'],
+    ['552c20224e89', 'slipway'],
+    ['___', 'slipway'],
+    [`${'x'.repeat(80)}:1`, 'x'.repeat(63)],
+  ])('%s becomes %s', (name, hostname) => {
+    expect(hostnameOf(name)).toBe(hostname)
+  })
+})
