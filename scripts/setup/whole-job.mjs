@@ -28,9 +28,7 @@ export async function wholeJob() {
   const engine = await step('Docker Engine', chooseEngine)
   const image = await step('Docker image from examples/howto', () => makeImage(engine))
   await step('Disk', () => makeDisk(engine, image, disk))
-  await step('Boot', () =>
-    slipway(engine, ['preview', disk, '--headless', '--until-login', '--picture', picture]),
-  )
+  await step('Boot', () => slipway(engine, ['preview', disk, '--until-login', '--picture', picture]))
   await step('Simulated stick', () => writeStick(engine, disk))
 
   const { size, blocks } = await stat(disk)

@@ -1,4 +1,4 @@
-import { docker, startEngine } from '../../scripts/setup/engine.mjs'
+import { startEngine } from '../../scripts/setup/engine.mjs'
 import { buildHowto, ensureBase } from '../../scripts/setup/images.mjs'
 
 /** A Docker Engine that tests may do with as they like. */
@@ -17,12 +17,12 @@ export interface TestEngine {
 export const BASE_IMAGE = 'debian:12'
 
 /**
- * The engine of this test run: the one that `npm test` started, with the HOWTO's image built, or when a test
- * file is run by itself an engine of its own, where `ensureHowtoImage` builds it.
+ * The engine of this test run, with BASE_IMAGE and the HOWTO's image in it: the one that `npm test` started, or
+ * where a test file is run by itself an engine of its own, which takes two minutes because the image is built.
  * @returns the engine, to be stopped when the file's tests are over
- * @throws when it cannot be started, which needs root
+ * @throws when it cannot be started, which needs root; nothing is left then
  */
-export async function startTestEngine(): Promise<TestEngine> {
+export async function testEngine(): Promise<TestEngine> {
   const socket = process.env['SLIPWAY_TEST_ENGINE']
   const howtoImage = process.env['SLIPWAY_TEST_HOWTO_IMAGE'] ?? 'my-machine:latest'
   if (socket !== undefined) {
@@ -31,22 +31,10 @@ export async function startTestEngine(): Promise<TestEngine> {
   const engine = await startEngine()
   try {
     await ensureBase(engine.host)
+    await buildHowto(engine.host, howtoImage)
   } catch (error) {
     await engine.stop()
     throw error
   }
   return { host: engine.host, socket: engine.socket, howtoImage, stop: engine.stop }
-}
-
-/**
- * Has the HOWTO's image in the engine; builds it, which takes one to three minutes, where it is not there.
- * @returns its name
- */
-export async function ensureHowtoImage(engine: TestEngine): Promise<string> {
-  const found = await docker(engine.host, ['image', 'inspect', engine.howtoImage])
-  if (found.code !== 0) {
-    await ensureBase(engine.host)
-    await buildHowto(engine.host, engine.howtoImage, { label: 'slipway.test' })
-  }
-  return engine.howtoImage
 }
