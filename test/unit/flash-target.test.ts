@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest'
+import { drivesOf } from '../../src/main/drives/linux/drives'
+import { judgeTarget } from '../../src/main/helper/flash-target'
+import { flashRequestSchema, type FlashRequest } from '../../src/shared/helper-protocol'
+import type { Drive } from '../../src/shared/drive'
+import { GB, machine, nvmeMounts, nvmeRoot, usbStick, type Block } from '../support/machine'
+import { requestFor } from '../support/flash'
+
+function drives(...blocks: Block[]): Drive[] {
+  return drivesOf(machine({ blocks: [nvmeRoot(), ...blocks], mounts: nvmeMounts }), { paths: [], files: [] })
+}
+
+function confirmed(device = '/dev/sdb', blocks: Block[] = [usbStick('sdb')]): FlashRequest {
+  const drive = drives(...blocks).find((one) => one.device === device)
+  if (drive === undefined) throw new Error(`no ${device}`)
+  // As it comes out of the socket: what is no part of the identity does not come along.
+  return flashRequestSchema.parse(requestFor(drive, 4 * GB))
+}
+
+const failure = (code: string, facts: object): object => ({ ok: false, failure: { code, facts } })
+
+test('the confirmed stick may be written', () => {
+  const verdict = judgeTarget(confirmed(), drives(usbStick('sdb')), false)
+  expect(verdict).toMatchObject({ ok: true, value: { device: '/dev/sdb', serial: '4C530001' } })
+})
+
+describe('a stick that is not the confirmed one', () => {
+  test.each<[string, Partial<Block>]>([
+    ['sizeBytes', { size: 64 * GB }],
+    ['vendor', { vendor: 'Kingston' }],
+    ['model', { model: 'Extreme' }],
+    ['serial', { serial: '4C530002' }],
+    ['bus', { sys: 'pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sdb', tran: 'sata' }],
+    ['port', { sys: 'pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/host4/target4:0:0/4:0:0:0/block/sdb' }],
+    ['diskSequence', { seq: '99' }],
+  ])('differs in its %s', (field, changes) => {
+    const verdict = judgeTarget(confirmed(), drives(usbStick('sdb', changes)), false)
+    expect(verdict).toMatchObject({ ok: false, failure: { code: 'drive-changed', facts: { field } } })
+  })
+
+  test('has another device number', () => {
+    const verdict = judgeTarget(confirmed(), drives(usbStick('sda'), usbStick('sdb')), false)
+    expect(verdict).toMatchObject({
+      ok: false,
+      failure: { code: 'drive-changed', facts: { field: 'majorMinor' } },
+    })
+  })
+
+  test('is not there', () => {
+    const verdict = judgeTarget(confirmed(), drives(usbStick('sdc')), false)
+    expect(verdict).toEqual(failure('drive-gone', { device: '/dev/sdb' }))
+  })
+})
+
+describe('what was typed', () => {
+  const typed = (confirmation: string): unknown =>
+    judgeTarget({ ...confirmed(), confirmation }, drives(usbStick('sdb')), false)
+
+  test.each(['SanDisk Ultra', ' sandisk   ultra '])('"%s" confirms', (text) => {
+    expect(typed(text)).toMatchObject({ ok: true })
+  })
+
+  test.each(['', 'SanDisk', 'sdb', 'SanDisk Ultra 2', 'yes'])('"%s" does not', (text) => {
+    expect(typed(text)).toEqual(failure('confirmation-wrong', { expected: 'SanDisk Ultra' }))
+  })
+})
+
+test('the system drive is refused though everything about it was confirmed and allowed', () => {
+  const request = { ...confirmed('/dev/nvme0n1'), unmount: true, expert: true }
+  const verdict = judgeTarget(request, drives(usbStick('sdb')), true)
+  expect(verdict).toEqual(failure('drive-refused', { device: '/dev/nvme0n1', reasons: ['system'] }))
+})
+
+test('a partition is no drive', () => {
+  const request = confirmed()
+  const drive = { ...request.drive, device: '/dev/sdb1' }
+  expect(judgeTarget({ ...request, drive }, drives(usbStick('sdb')), false)).toMatchObject({ ok: false })
+})
+
+test('the size that is asked for is the size of the disk, not of its data', () => {
+  const request = { ...confirmed(), sizeBytes: 33 * GB, dataBytes: GB }
+  const verdict = judgeTarget(request, drives(usbStick('sdb')), false)
+  expect(verdict).toEqual(failure('drive-refused', { device: '/dev/sdb', reasons: ['too-small'] }))
+})
