@@ -86,6 +86,7 @@ export function SearchField(props: { label: string; value: string; onChange: (va
     const onKeyDown = (event: KeyboardEvent): void => {
       if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== 'f') return
       event.preventDefault()
+      input.current?.focus()
       input.current?.select()
     }
     window.addEventListener('keydown', onKeyDown)

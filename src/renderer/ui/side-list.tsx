@@ -1,5 +1,5 @@
 import type { MouseEvent, ReactNode } from 'react'
-import { ListBox, ListBoxItem, Text } from 'react-aria-components'
+import { ListBox, ListBoxItem } from 'react-aria-components'
 import styles from './side-list.module.css'
 
 export interface SideListEntry {
@@ -43,12 +43,8 @@ export function SideList(props: {
           className={styles.entry ?? ''}
           onContextMenu={entry.onContextMenu}
         >
-          <Text slot="label" className={styles.title ?? ''}>
-            {entry.title}
-          </Text>
-          <Text slot="description" className={styles.detail ?? ''}>
-            {entry.detail}
-          </Text>
+          <span className={styles.title}>{entry.title}</span>
+          <span className={styles.detail}>{entry.detail}</span>
         </ListBoxItem>
       )}
     </ListBox>

@@ -40,12 +40,18 @@ export async function press(name: string | RegExp): Promise<void> {
   })
 }
 
+/** An entry of a list, by what it begins with. */
+export function entryOf(list: string, entry: string): HTMLElement {
+  const options = within(screen.getByRole('listbox', { name: list })).queryAllByRole('option')
+  const found = options.find((option) => option.textContent.startsWith(entry))
+  if (found === undefined) throw new Error(`${list} has no ${entry}`)
+  return found
+}
+
 /** Chooses an entry of a list. */
-export async function chooseIn(list: string, entry: string | RegExp): Promise<void> {
+export async function chooseIn(list: string, entry: string): Promise<void> {
   await change(() => {
-    within(screen.getByRole('listbox', { name: list }))
-      .getByRole('option', { name: entry })
-      .click()
+    entryOf(list, entry).click()
   })
 }
 

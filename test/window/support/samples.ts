@@ -1,3 +1,4 @@
+import type { Volume } from '../../../src/shared/drive'
 import type { ImageFacts, ImageSummary } from '../../../src/shared/image'
 import type { TopicName } from '../../../src/shared/ipc/channels'
 import type { ListedDisk, ListedDrive, TopicValue } from '../../../src/shared/ipc/contract'
@@ -66,32 +67,45 @@ export const facts: ImageFacts[] = [
   })),
 ]
 
-export const disks: ListedDisk[] = [
-  {
-    id: 'disk-machine',
-    name: 'my-machine.img',
-    path: '/home/ada/Disks/my-machine.img',
-    present: true,
-    sizeBytes: 2_281_701_376,
-    builtAt: Date.now() - HOUR,
-    source: { image: 'my-machine:latest', digest: machineImage.id },
-    engine: 'kernel',
-    firmware: ['bios'],
-    proof: null,
-  },
-  {
-    id: 'disk-server',
-    name: 'server.img',
-    path: '/home/ada/Disks/server.img',
-    present: true,
-    sizeBytes: 4_000_000_000,
-    builtAt: Date.now() - 50 * HOUR,
-    source: { image: 'server:2', digest: digest('f6') },
-    engine: 'direct',
-    firmware: ['bios', 'uefi'],
-    proof: { firmware: 'uefi', at: Date.now() - 49 * HOUR, millisecondsToLogin: 38_200 },
-  },
-]
+/** A disk that was never booted. */
+export const unprovenDisk: ListedDisk = {
+  id: 'disk-machine',
+  name: 'my-machine.img',
+  path: '/home/ada/Disks/my-machine.img',
+  present: true,
+  sizeBytes: 2_281_701_376,
+  builtAt: Date.now() - HOUR,
+  source: { image: 'my-machine:latest', digest: machineImage.id },
+  engine: 'kernel',
+  firmware: ['bios'],
+  proof: null,
+}
+
+/** A disk that was seen to boot. */
+export const provenDisk: ListedDisk = {
+  id: 'disk-server',
+  name: 'server.img',
+  path: '/home/ada/Disks/server.img',
+  present: true,
+  sizeBytes: 4_000_000_000,
+  builtAt: Date.now() - 50 * HOUR,
+  source: { image: 'server:2', digest: digest('f6') },
+  engine: 'direct',
+  firmware: ['bios', 'uefi'],
+  proof: { firmware: 'uefi', at: Date.now() - 49 * HOUR, millisecondsToLogin: 38_200 },
+}
+
+export const disks: ListedDisk[] = [unprovenDisk, provenDisk]
+
+const photos: Volume = {
+  device: '/dev/sdb1',
+  label: 'PHOTOS 2019',
+  fileSystem: 'exfat',
+  sizeBytes: 24_000_000_000,
+  startBytes: 1_048_576,
+  usedBytes: null,
+  mountpoints: [],
+}
 
 const baseDrive: ListedDrive = {
   key: 'usb-sandisk',
@@ -112,15 +126,7 @@ const baseDrive: ListedDrive = {
   readOnly: false,
   removable: true,
   volumes: [
-    {
-      device: '/dev/sdb1',
-      label: 'PHOTOS 2019',
-      fileSystem: 'exfat',
-      sizeBytes: 24_000_000_000,
-      startBytes: 1_048_576,
-      usedBytes: null,
-      mountpoints: [],
-    },
+    photos,
     {
       device: '/dev/sdb2',
       label: null,
@@ -136,8 +142,14 @@ const baseDrive: ListedDrive = {
   holders: [],
 }
 
-/** Empty and free to be written. */
+/** Not mounted: free to be written. */
 export const freeDrive: ListedDrive = baseDrive
+
+/** A drive whose volume has characters in its name that turn the text around. */
+export const deceptiveDrive: ListedDrive = {
+  ...baseDrive,
+  volumes: [{ ...photos, label: 'safe\u202etxt.gpj' }],
+}
 
 export const mountedDrive: ListedDrive = {
   ...baseDrive,

@@ -8,7 +8,7 @@ import { Button } from '../../ui/button'
 import { Copyable } from '../../ui/copy-menu'
 import { FailureNotice } from '../../ui/notice'
 import styles from './convert.module.css'
-import { sizeError } from './disk-settings'
+import { argumentsError, sizeError } from './disk-settings'
 
 /** Why no disk can be built now, or null when one can. */
 export function buildObstacle(
@@ -24,6 +24,8 @@ export function buildObstacle(
   if (missing.length > 0) return `Cannot be built yet: the image lacks ${missing.join(' and ')}.`
   const tooSmall = sizeError(settings, neededBytes)
   if (tooSmall !== null) return tooSmall
+  const wrongArguments = argumentsError(settings)
+  if (wrongArguments !== null) return wrongArguments
   if (settings.engine === 'kernel' && host?.kernelEngine.found === false) {
     return `Missing on this computer: ${host.kernelEngine.missing.join(', ')}. See Disk, “How it is built”.`
   }

@@ -16,6 +16,12 @@ export function sizeError(settings: BuildSettings, neededBytes: number): string 
   }).happened
 }
 
+/** Why the words for the kernel cannot be used, or null. The contract takes printable ASCII alone, as boot loaders do. */
+export function argumentsError({ kernelArguments }: BuildSettings): string | null {
+  if (/^[\x20-\x7e]{0,1000}$/.test(kernelArguments)) return null
+  return 'The words for the kernel must be plain letters, digits and signs, 1000 at most.'
+}
+
 /** The settings of the link Disk: its size and how it is built. */
 export function DiskSettings(props: {
   settings: BuildSettings

@@ -3,8 +3,9 @@ import type { HostState } from '../../../shared/ipc/contract'
 import type { BuildSettings, ChainLinkName, ImageFacts } from '../../../shared/image'
 import { describeFailure, formatBytes } from '../../../shared/sentences'
 import { Facts } from '../../ui/facts'
+import { TextField } from '../../ui/field'
 import { SegmentBar } from '../../ui/segment-bar'
-import { DiskSettings } from './disk-settings'
+import { argumentsError, DiskSettings } from './disk-settings'
 import styles from './convert.module.css'
 
 /** Bytes before the root partition: it begins at sector 2048 of 512 bytes. */
@@ -144,37 +145,54 @@ function BootLoaderPanel({ settings }: LinkPanelProps) {
   )
 }
 
-function KernelPanel({ facts }: LinkPanelProps) {
+function KernelPanel({ facts, settings, onChange }: LinkPanelProps) {
   return (
-    <TwoSides
-      image={
-        <>
-          {facts.kernel === null && <Missing code="kernel-missing" image={facts.name} />}
-          {facts.kernel !== null && facts.initramfs === null && (
-            <Missing code="initramfs-missing" image={facts.name} />
-          )}
-          {facts.kernel !== null && (
-            <Facts
-              rows={[
-                ['Version', facts.kernel.version],
-                ['Kernel', <code key="kernel">{facts.kernel.path}</code>],
-                [
-                  'Initial RAM disk',
-                  facts.initramfs === null ? 'none' : <code key="initrd">{facts.initramfs.path}</code>,
-                ],
-              ]}
-            />
-          )}
-        </>
-      }
-      slipway={
-        facts.kernel === null ? (
-          <p>No kernel yet: it must come with the image.</p>
-        ) : (
-          <p>A boot entry that points at them. Nothing of the kernel is changed.</p>
-        )
-      }
-    />
+    <>
+      <TwoSides
+        image={
+          <>
+            {facts.kernel === null && <Missing code="kernel-missing" image={facts.name} />}
+            {facts.kernel !== null && facts.initramfs === null && (
+              <Missing code="initramfs-missing" image={facts.name} />
+            )}
+            {facts.kernel !== null && (
+              <Facts
+                rows={[
+                  ['Version', facts.kernel.version],
+                  ['Kernel', <code key="kernel">{facts.kernel.path}</code>],
+                  [
+                    'Initial RAM disk',
+                    facts.initramfs === null ? 'none' : <code key="initrd">{facts.initramfs.path}</code>,
+                  ],
+                ]}
+              />
+            )}
+          </>
+        }
+        slipway={
+          facts.kernel === null ? (
+            <p>No kernel yet: it must come with the image.</p>
+          ) : (
+            <p>A boot entry that points at them. Nothing of the kernel is changed.</p>
+          )
+        }
+      />
+      <div className={styles.setting}>
+        <TextField
+          label="More words for the kernel’s command line"
+          value={settings.kernelArguments}
+          onChange={(kernelArguments) => onChange({ ...settings, kernelArguments })}
+          description={argumentsHint(settings)}
+        />
+      </div>
+    </>
+  )
+}
+
+function argumentsHint(settings: BuildSettings): string {
+  return (
+    argumentsError(settings) ??
+    'Empty for most machines. For a serial console: console=tty0 console=ttyS0. The last console is the main one.'
   )
 }
 

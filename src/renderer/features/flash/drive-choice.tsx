@@ -1,4 +1,4 @@
-import { ListBox, ListBoxItem, Text } from 'react-aria-components'
+import { ListBox, ListBoxItem } from 'react-aria-components'
 import { displayName, type RefusalReason } from '../../../shared/drive'
 import type { ListedDrive } from '../../../shared/ipc/contract'
 import { describeReason, formatBytes } from '../../../shared/sentences'
@@ -40,17 +40,13 @@ export function DriveChoice(props: {
             className={styles.drive ?? ''}
           >
             <DriveIcon />
-            <Text slot="label" className={styles.driveName ?? ''}>
-              {drive.name}
-            </Text>
-            <Text slot="description" className={styles.driveText ?? ''}>
-              <span className={styles.driveSize}>
-                {formatBytes(drive.sizeBytes)} <code className={styles.device}>{drive.device}</code>
-              </span>
-              <span className={styles.soft}>
-                {against[0] === undefined ? contents(drive) : describeReason(against[0])}
-              </span>
-            </Text>
+            <span className={styles.driveName}>{drive.name}</span>
+            <span>
+              {formatBytes(drive.sizeBytes)} <code className={styles.device}>{drive.device}</code>
+            </span>
+            <span className={styles.driveDetail}>
+              {against[0] === undefined ? contents(drive) : describeReason(against[0])}
+            </span>
           </ListBoxItem>
         )
       }}

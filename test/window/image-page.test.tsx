@@ -1,0 +1,240 @@
+import { fireEvent, screen } from '@testing-library/react'
+import { describe, expect, it } from 'vitest'
+import { change, chooseIn, entryOf, isEnabled, openWindow, press } from './support/open-window'
+import {
+  applicationImage,
+  buildJob,
+  ended,
+  engineReady,
+  engineStopped,
+  fullTopics,
+  host,
+  images,
+  machineImage,
+  unprovenDisk,
+} from './support/samples'
+
+const MACHINE = 'my-machine:latest'
+const APPLICATION = 'tiny-app:latest'
+
+function chainWords(): string[] {
+  return screen.getAllByRole('tab').map((tab) => [...tab.children].map((part) => part.textContent).join('|'))
+}
+
+describe('the chain', () => {
+  it('says in words what the image has and what Slipway adds', async () => {
+    await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    expect(chainWords()).toEqual([
+      '|Disk|2.28 GB|Slipway adds it',
+      '|Partition|MBR|Slipway adds it',
+      '|Boot loader|BIOS|Slipway adds it',
+      '|Kernel|6.1.0-37-amd64|in the image',
+      '|Init|systemd|in the image',
+      '|Apps|/bin/bash|in the image',
+    ])
+  })
+
+  it('says what an image with only an application lacks, and that it cannot be built', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Images', APPLICATION)
+    expect(chainWords()[3]).toBe('|Kernel|none|missing')
+    expect(chainWords()[4]).toBe('|Init|none|missing')
+    expect(screen.getByRole('tab', { selected: true }).textContent).toContain('Kernel')
+    expect(screen.getByRole('tabpanel').textContent).toContain('has no Linux kernel')
+    expect(isEnabled('Build disk')).toBe(false)
+    expect(screen.getByText('Cannot be built yet: the image lacks a kernel and an init system.')).toBeTruthy()
+    expect(fake.inputsOf('buildDisk')).toEqual([])
+  })
+
+  it('shows the panel of the chosen link', async () => {
+    await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    await change(() => screen.getByRole('tab', { name: /Kernel/ }).click())
+    expect(screen.getByRole('tabpanel').textContent).toContain('/initrd.img')
+    await change(() => screen.getByRole('tab', { name: /Init/ }).click())
+    expect(screen.getByRole('tabpanel').textContent).toContain('root logs in without a password')
+  })
+})
+
+describe('building', () => {
+  it('builds with what was set', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    await change(() => screen.getByRole('radio', { name: 'By Slipway itself' }).click())
+    expect(chainWords()[2]).toBe('|Boot loader|BIOS + UEFI|Slipway adds it')
+    await change(() => screen.getByRole('tab', { name: /Kernel/ }).click())
+    await change(() => {
+      fireEvent.change(screen.getByRole('textbox', { name: /command line/ }), {
+        target: { value: 'console=ttyS0' },
+      })
+    })
+    await press('Build disk')
+    expect(fake.inputsOf('buildDisk')).toEqual([
+      {
+        imageId: machineImage.id,
+        settings: { sizeBytes: null, engine: 'direct', kernelArguments: 'console=ttyS0' },
+      },
+    ])
+  })
+
+  it('refuses a size that is too small before anything is asked', async () => {
+    await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    await change(() => screen.getByRole('radio', { name: 'Another size' }).click())
+    const size = screen.getByRole('textbox', { name: /Size of the disk/ })
+    await change(() => {
+      fireEvent.change(size, { target: { value: '1' } })
+      fireEvent.blur(size)
+    })
+    expect(screen.getAllByText(/1 GB is too small for this image: it needs 1.36 GB/).length).toBeGreaterThan(
+      0,
+    )
+    expect(isEnabled('Build disk')).toBe(false)
+  })
+
+  it('keeps the settings of an image while another page is shown', async () => {
+    await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    await change(() => screen.getByRole('radio', { name: 'By Slipway itself' }).click())
+    await chooseIn('Drives', 'SanDisk Ultra')
+    await chooseIn('Images', MACHINE)
+    expect(screen.getByRole<HTMLInputElement>('radio', { name: 'By Slipway itself' }).checked).toBe(true)
+  })
+
+  it('shows the chosen path', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    expect(screen.getByText('/home/ada/Disks/my-machine.img')).toBeTruthy()
+    await press('Change…')
+    expect(fake.inputsOf('chooseDiskPath')).toEqual([{ imageId: machineImage.id }])
+    expect(screen.getByText('/home/ada/Machines/server.img')).toBeTruthy()
+  })
+
+  it('says what is in the way, that the file was not touched, and offers another place', async () => {
+    const fake = await openWindow(fullTopics)
+    fake.answer('buildDisk', {
+      ok: false,
+      failure: { code: 'output-exists', facts: { path: '/home/ada/Disks/my-machine.img' } },
+    })
+    await chooseIn('Images', MACHINE)
+    await press('Build disk')
+    const alert = screen.getByRole('alert').textContent
+    expect(alert).toContain('There already is a file at /home/ada/Disks/my-machine.img.')
+    expect(alert).toContain('That file was not touched.')
+    await press('Choose another place…')
+    expect(screen.queryByRole('alert')).toBeNull()
+  })
+
+  it('cannot be begun twice, and leads to the disk at the end', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    await press('Build disk')
+    await change(() => fake.set('jobs', [buildJob]))
+    expect(isEnabled('Building')).toBe(false)
+    const disk = { ...unprovenDisk, id: 'disk-new', name: 'fresh.img' }
+    await change(() => {
+      fake.set('disks', [disk])
+      fake.set('jobs', [ended(buildJob, 'succeeded')])
+    })
+    await change(() => screen.getAllByRole('button', { name: 'Show the disk' })[0]?.click())
+    expect(screen.getByRole('heading', { level: 1, name: 'fresh.img' })).toBeTruthy()
+  })
+
+  it('says what the kernel engine lacks on this computer', async () => {
+    await openWindow({
+      ...fullTopics,
+      host: {
+        ...host,
+        kernelEngine: { found: false, missing: ['extlinux'], remedy: 'sudo apt install extlinux' },
+      },
+    })
+    await chooseIn('Images', MACHINE)
+    expect(screen.getByText(/sudo apt install extlinux/)).toBeTruthy()
+    expect(isEnabled('Build disk')).toBe(false)
+    await change(() => screen.getByRole('radio', { name: 'By Slipway itself' }).click())
+    expect(isEnabled('Build disk')).toBe(true)
+  })
+
+  it('shows why an image could not be inspected, and tries again', async () => {
+    const fake = await openWindow(fullTopics)
+    fake.answer('inspectImage', { ok: false, failure: { code: 'engine-lost', facts: { detail: 'EPIPE' } } })
+    await chooseIn('Images', MACHINE)
+    expect(screen.getByRole('alert').textContent).toContain('The connection to Docker broke: EPIPE.')
+    await press('Try again')
+    expect(fake.inputsOf('inspectImage')).toHaveLength(2)
+  })
+})
+
+describe('the list of images', () => {
+  it('is searched by name and digest, with Ctrl+F', async () => {
+    await openWindow(fullTopics)
+    await change(() => fireEvent.keyDown(window, { key: 'f', ctrlKey: true }))
+    const search = screen.getByRole<HTMLInputElement>('searchbox', { name: 'Search images' })
+    expect(document.activeElement).toBe(search)
+    await change(() => fireEvent.change(search, { target: { value: 'NGINX' } }))
+    expect(
+      screen
+        .getAllByRole('option')
+        .map((option) => option.textContent)
+        .join(),
+    ).toContain('nginx:1.27')
+    expect(() => entryOf('Images', MACHINE)).toThrow()
+    await change(() => fireEvent.change(search, { target: { value: 'no such' } }))
+    expect(screen.getByText('No image is called “no such”.')).toBeTruthy()
+  })
+
+  it('follows the engine: an image that is removed goes, and its page says so', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Images', APPLICATION)
+    await change(() =>
+      fake.set(
+        'images',
+        images.filter(({ id }) => id !== applicationImage.id),
+      ),
+    )
+    expect(() => entryOf('Images', APPLICATION)).toThrow()
+    expect(screen.getByRole('heading', { name: 'This image is gone' })).toBeTruthy()
+  })
+
+  it('says how to make a first image when there is none', async () => {
+    const fake = await openWindow()
+    expect(screen.getByText('docker build -t my-machine .')).toBeTruthy()
+    await change(() => fake.set('images', images))
+    expect(screen.getByRole('heading', { name: 'Choose an image' })).toBeTruthy()
+  })
+})
+
+describe('an engine that is not there', () => {
+  it('takes the page, says what to do, and recovers by itself', async () => {
+    const fake = await openWindow({ ...fullTopics, images: [], engine: engineStopped })
+    expect(screen.getByRole('heading', { name: 'Docker is not running' })).toBeTruthy()
+    expect(screen.getByText(/sudo systemctl start docker/)).toBeTruthy()
+    expect(screen.getByRole('status', { name: 'Container engine' }).textContent).toContain('not available')
+    await change(() => {
+      fake.set('engine', engineReady)
+      fake.set('images', images)
+    })
+    expect(screen.queryByRole('heading', { name: 'Docker is not running' })).toBeNull()
+    expect(entryOf('Images', MACHINE)).toBeTruthy()
+    expect(screen.getByRole('status', { name: 'Container engine' }).textContent).toContain('ready')
+  })
+
+  it('leaves disks and drives usable', async () => {
+    await openWindow({ ...fullTopics, images: [], engine: engineStopped })
+    await chooseIn('Disks', 'my-machine.img')
+    expect(isEnabled('Preview')).toBe(true)
+    expect(isEnabled('Write to a stick…')).toBe(true)
+  })
+
+  it('opens the page that helps', async () => {
+    const fake = await openWindow({
+      engine: {
+        state: 'unavailable',
+        failure: { code: 'engine-forbidden', facts: { socket: '/var/run/docker.sock' } },
+      },
+    })
+    await press('How to allow it')
+    expect(fake.inputsOf('openHelp')).toEqual([{ page: 'docker-permission' }])
+  })
+})
