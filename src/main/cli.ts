@@ -40,6 +40,8 @@ async function run(command: Command, reporter: Reporter): Promise<ExitCode> {
 }
 
 async function main(): Promise<void> {
+  // Should the program run out of things to wait for before its end, that must not look like success.
+  process.exitCode = exitCodes.failed
   // A reader that has seen enough (`slipway images | head -1`) is no error; the work goes on to its end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   setHelperPaths({ executable: process.execPath, helper: join(__dirname, '../helper/helper.cjs') })

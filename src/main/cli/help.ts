@@ -7,13 +7,16 @@ const topics: Record<CommandName, string> = {
   images: `slipway images [--json]
 
 Lists the local images of the Docker Engine, newest first.`,
-  build: `slipway build IMAGE -o DISK [--size SIZE] [--engine kernel|direct] [--json]
+  build: `slipway build IMAGE -o DISK [--size SIZE] [--engine kernel|direct]
+              [--kernel-arguments WORDS] [--json]
 
 Makes a disk that boots from a local Docker image. IMAGE is never started.
 
   -o, --output DISK   the file to make; nothing may be there yet
   --size SIZE         of the disk: 4G counts in 1024, 4GB in 1000; content plus headroom when not given
-  --engine ENGINE     kernel: the kernel's own file system, as administrator`,
+  --engine ENGINE     kernel: the kernel's own file system, as administrator
+  --kernel-arguments WORDS
+                      more for the kernel's command line, such as 'console=tty0 console=ttyS0'`,
   preview: `slipway preview DISK [--firmware bios|uefi] [--until-login] [--picture FILE]
                 [--memory SIZE] [--timeout SECONDS] [--json]
 

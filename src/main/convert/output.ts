@@ -18,7 +18,7 @@ import { isOrphaned, ownMark } from '../docker/owner'
 
 const MIB = 1024 * 1024
 
-/** File systems that cannot hold every disk: their magic (statfs(2)), the bytes of their largest file, and whether files may have holes. */
+/** File systems whose files have no holes: their magic (statfs(2)) and the bytes of their largest file. */
 const fileSystems: readonly { magic: number; name: string; limitBytes: number }[] = [
   // A file's length is a u32 (Microsoft FAT specification, "FAT Directory Structure").
   { magic: 0x4d44, name: 'FAT', limitBytes: 0xffffffff },
@@ -57,7 +57,19 @@ export async function checkOutputSpace(
   sizeBytes: number,
   contentBytes: number,
 ): Promise<Result<null>> {
-  const system = await statfs(dirname(path))
+  return judgeSpace(path, await statfs(dirname(path)), sizeBytes, contentBytes)
+}
+
+/**
+ * The same for what statfs(2) said.
+ * @param system `type` is the magic, `bavail` counts blocks of `bsize` bytes
+ */
+export function judgeSpace(
+  path: string,
+  system: { type: number; bavail: number; bsize: number },
+  sizeBytes: number,
+  contentBytes: number,
+): Result<null> {
   const limited = fileSystems.find((one) => one.magic === system.type)
   if (limited !== undefined && sizeBytes > limited.limitBytes) {
     const { name, limitBytes } = limited
