@@ -2,8 +2,9 @@ import type { Attributes, Ext4Writer } from '../../disk/ext4/writer'
 import type { TarEntry, TarHandler } from '../tar/entry'
 
 /**
- * Puts the members of an archive into a file system as they come, as GNU tar would into an empty directory
- * (with --recursive-unlink: what comes later replaces what was there).
+ * Puts the members of an archive into a file system as they come, as GNU tar would into an empty directory. Two
+ * things differ: what replaces a directory that is not empty takes the place of all that was in it, where tar would
+ * fail; and symlinks on the way to a member are followed inside the tree, where tar might find the machine's own.
  * @param writer the file system
  */
 export function fillFrom(writer: Ext4Writer): TarHandler {

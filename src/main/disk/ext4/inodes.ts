@@ -206,5 +206,7 @@ function putTime(view: DataView, at: number, extraAt: number, time: Time): void 
   const seconds = Math.min(Math.max(time.seconds, EARLIEST), LATEST)
   const epoch = Math.floor((seconds - EARLIEST) / 2 ** 32)
   view.setInt32(at, seconds | 0, true)
-  view.setUint32(extraAt, time.nanoseconds * 4 + epoch, true)
+  // The kernel cuts off the fraction at both ends of what can be said (timestamp_truncate).
+  const nanoseconds = seconds === EARLIEST || seconds === LATEST ? 0 : time.nanoseconds
+  view.setUint32(extraAt, nanoseconds * 4 + epoch, true)
 }

@@ -23,7 +23,7 @@ import {
   XATTR_HEADER,
 } from './layout'
 import { type Directory, Tree } from './tree'
-import { encodeXattrs, type Xattr } from './xattr'
+import { encodeXattrs, withAclMode, type Xattr } from './xattr'
 
 /** What every kind of entry has. */
 export interface Attributes {
@@ -334,9 +334,13 @@ export class Ext4Writer {
 
   private initialise(inode: number, type: number, attributes: Attributes): void {
     const { inodes } = this
-    const { uid, gid, modified, accessed, xattrs } = attributes
+    const { uid, gid, modified, accessed } = attributes
+    const { mode, attributes: xattrs } =
+      attributes.xattrs.length === 0
+        ? { mode: attributes.mode, attributes: attributes.xattrs }
+        : withAclMode(attributes.mode, attributes.xattrs)
     const known = inodes.mode.get(inode) !== 0
-    inodes.mode.set(inode, type | (attributes.mode & 0o7777))
+    inodes.mode.set(inode, type | (mode & 0o7777))
     inodes.uid.set(inode, uid)
     inodes.gid.set(inode, gid)
     inodes.seconds.set(inode, modified.seconds)

@@ -66,6 +66,30 @@ export function aclToDisk(value: Uint8Array): Uint8Array | null {
   return new Uint8Array(bytes.buffer, 0, at)
 }
 
+const ACCESS_ACL = 'system.posix_acl_access'
+
+/**
+ * What an access ACL makes of the permission bits: an inode must not say one thing in its mode and another in its
+ * ACL. As when the kernel is given one (posix_acl_update_mode), the owner's, the mask's (or else the group's) and
+ * the others' permissions go into the mode, and an ACL that says no more than that is dropped.
+ * @returns the mode and the attributes that stay
+ */
+export function withAclMode(mode: number, attributes: Xattr[]): { mode: number; attributes: Xattr[] } {
+  const acl = attributes.find(({ name }) => name === ACCESS_ACL)
+  if (acl === undefined || aclToDisk(acl.value) === null) return { mode, attributes }
+  const view = new DataView(acl.value.buffer, acl.value.byteOffset, acl.value.byteLength)
+  const permissions = new Map<number, number>()
+  for (let at = 4; at < acl.value.length; at += 8) {
+    permissions.set(view.getUint16(at, true), view.getUint16(at + 2, true) & 7)
+  }
+  const [owner, group, mask, other] = [1, 4, 0x10, 0x20].map((tag) => permissions.get(tag))
+  if (owner === undefined || group === undefined || other === undefined) return { mode, attributes }
+  return {
+    mode: (mode & 0o7000) | (owner << 6) | ((mask ?? group) << 3) | other,
+    attributes: permissions.size > 3 ? attributes : attributes.filter((attribute) => attribute !== acl),
+  }
+}
+
 /** "ext4_xattr_hash_entry" (kernel, fs/ext4/xattr.c) over the name and the value's words. */
 function entryHash(name: Buffer, value: Uint8Array): number {
   let hash = 0
