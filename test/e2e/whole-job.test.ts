@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdtemp, open, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openScope } from '../../src/main/jobs/scope'
 import { testEngine, type TestEngine } from '../support/engine'
@@ -66,11 +66,11 @@ describe('the whole job, once, in the window', () => {
     await images.getByRole('option', { name: /e2e-live/ }).waitFor({ state: 'detached', timeout: 10_000 })
 
     const drives = page.getByRole('listbox', { name: 'Drives' })
-    await drives.getByRole('option', { name: new RegExp(stick) }).waitFor()
+    await drives.getByRole('option', { name: new RegExp(basename(stick)) }).waitFor()
     const second = join(folder, 'second.raw')
     await writeFile(second, Buffer.alloc(1024 * 1024))
     const device = await attachLoop(second)
-    const option = drives.getByRole('option', { name: new RegExp(`${device}\\b`) })
+    const option = drives.getByRole('option', { name: new RegExp(`${basename(device)}\\b`) })
     try {
       await option.waitFor({ timeout: 15_000 })
     } finally {
@@ -176,7 +176,7 @@ describe('the whole job, once, in the window', () => {
     expect(await sheet.getByRole('option', { selected: true }).count()).toBe(0)
     const write = sheet.getByRole('button', { name: /^(Erase|Write)/ })
     expect(await write.isDisabled()).toBe(true)
-    await sheet.getByRole('option', { name: new RegExp(stick.slice('/dev/'.length)) }).click()
+    await sheet.getByRole('option', { name: new RegExp(basename(stick)) }).click()
     await sheet
       .getByText(/will be lost/)
       .first()
@@ -184,7 +184,7 @@ describe('the whole job, once, in the window', () => {
     expect(await write.isDisabled()).toBe(true)
     await sheet.getByRole('textbox').fill('something else')
     expect(await write.isDisabled()).toBe(true)
-    await sheet.getByRole('textbox').fill(stick.slice('/dev/'.length))
+    await sheet.getByRole('textbox').fill(basename(stick))
     expect(await axeViolations(page)).toEqual([])
     await window.picture('6-confirm')
     await write.click()

@@ -22,16 +22,15 @@ export interface PreviewSession {
   close: () => void
 }
 
-interface Ports {
-  screen?: MessagePort
-  serial?: MessagePort
-}
+type Stream = 'screen' | 'serial'
 
 /** X11's keysyms of the keys that leave the screen (keysymdef.h). */
 const CONTROL_LEFT = 0xffe3
 const ALT_LEFT = 0xffe9
 
-function connectScreen(port: MessagePort | undefined): {
+function createScreen(): {
+  /** Shows what comes through a port, in place of the one before: a machine that was started again has another. */
+  connect: (port: MessagePort) => void
   show: (parent: HTMLElement) => () => void
   focus: () => void
   release: () => void
@@ -40,18 +39,26 @@ function connectScreen(port: MessagePort | undefined): {
   const element = document.createElement('div')
   element.style.width = '100%'
   element.style.height = '100%'
+  let current: MessagePort | null = null
   let rfb: RFB | null = null
-  let isClosed = false
-  if (port !== undefined) {
-    // noVNC is a fifth of the window's code and only needed here.
-    void import('@novnc/novnc').then(({ default: Rfb }) => {
-      if (isClosed) return
-      rfb = new Rfb(element, portChannel(port))
-      rfb.scaleViewport = true
-      rfb.background = 'transparent'
-    })
+  const disconnect = (): void => {
+    rfb?.disconnect()
+    rfb = null
+    current?.close()
+    current = null
   }
   return {
+    connect: (port) => {
+      disconnect()
+      current = port
+      // noVNC is a fifth of the window's code and only needed here.
+      void import('@novnc/novnc').then(({ default: Rfb }) => {
+        if (current !== port) return
+        rfb = new Rfb(element, portChannel(port))
+        rfb.scaleViewport = true
+        rfb.background = 'transparent'
+      })
+    },
     show: (parent) => {
       parent.append(element)
       return () => {
@@ -64,19 +71,19 @@ function connectScreen(port: MessagePort | undefined): {
       rfb?.sendKey(ALT_LEFT, 'AltLeft', false)
       rfb?.blur()
     },
-    close: () => {
-      isClosed = true
-      rfb?.disconnect()
-      port?.close()
-    },
+    close: disconnect,
   }
 }
 
-function connectSerial(port: MessagePort | undefined): PreviewSession['serial'] & { close: () => void } {
+function createSerial(): PreviewSession['serial'] & {
+  connect: (port: MessagePort) => void
+  close: () => void
+} {
   const console = createSerialText()
   const decoder = new TextDecoder()
   const encoder = new TextEncoder()
   const listeners = new Set<() => void>()
+  let port: MessagePort | null = null
   let text = console.text()
   let isScheduled = false
   // A booting machine writes faster than the window needs to be drawn.
@@ -85,15 +92,20 @@ function connectSerial(port: MessagePort | undefined): PreviewSession['serial'] 
     text = console.text()
     for (const listener of listeners) listener()
   }
-  port?.addEventListener('message', (event) => {
+  const receive = (event: MessageEvent): void => {
     const bytes = bytesOf(event.data)
     console.write(bytes === null ? String(event.data) : decoder.decode(bytes, { stream: true }))
     if (isScheduled) return
     isScheduled = true
     setTimeout(publish, 50)
-  })
-  port?.start()
+  }
   return {
+    connect: (next) => {
+      port?.close()
+      port = next
+      port.addEventListener('message', receive)
+      port.start()
+    },
     text: () => text,
     send: (input) => port?.postMessage(encoder.encode(input)),
     subscribe: (listener) => {
@@ -106,9 +118,40 @@ function connectSerial(port: MessagePort | undefined): PreviewSession['serial'] 
   }
 }
 
+/**
+ * Brings ports and sessions together, whichever comes first: the ports cross
+ * as messages of the page and the answer that opens the session as a reply of
+ * the main process, and nothing orders the two.
+ */
+function createPortDesk(): {
+  deliver: (previewId: string, stream: Stream, port: MessagePort) => void
+  collect: (previewId: string, receiver: (stream: Stream, port: MessagePort) => void) => void
+  leave: (previewId: string) => void
+} {
+  const waiting: { previewId: string; stream: Stream; port: MessagePort }[] = []
+  const receivers = new Map<string, (stream: Stream, port: MessagePort) => void>()
+  return {
+    deliver: (previewId, stream, port) => {
+      const receiver = receivers.get(previewId)
+      if (receiver === undefined) waiting.push({ previewId, stream, port })
+      else receiver(stream, port)
+    },
+    collect: (previewId, receiver) => {
+      receivers.set(previewId, receiver)
+      for (const one of waiting.filter((candidate) => candidate.previewId === previewId)) {
+        waiting.splice(waiting.indexOf(one), 1)
+        receiver(one.stream, one.port)
+      }
+    },
+    leave: (previewId) => {
+      receivers.delete(previewId)
+    },
+  }
+}
+
 interface Previews {
   sessions: readonly PreviewSession[]
-  /** Connects to a preview that the main process answered with; its ports came before the answer. */
+  /** Connects to a preview that the main process answered with. */
   open: (started: { previewId: string; jobId: string; diskId: string }) => void
   /** Lets go of a preview that has ended. */
   drop: (previewId: string) => void
@@ -118,7 +161,7 @@ const PreviewContext = createContext<Previews | null>(null)
 
 /** Keeps the running previews of the window, and receives their ports from the preload. */
 export function PreviewProvider({ children }: { children: ReactNode }) {
-  const [ports] = useState(() => new Map<string, Ports>())
+  const [desk] = useState(createPortDesk)
   const [sessions, setSessions] = useState<readonly PreviewSession[]>([])
   useEffect(() => {
     const onMessage = (event: MessageEvent): void => {
@@ -127,19 +170,21 @@ export function PreviewProvider({ children }: { children: ReactNode }) {
       const [port] = event.ports
       if (data?.channel !== PREVIEW_PORT_CHANNEL || typeof data.previewId !== 'string') return
       if ((data.stream !== 'screen' && data.stream !== 'serial') || port === undefined) return
-      ports.set(data.previewId, { ...ports.get(data.previewId), [data.stream]: port })
+      desk.deliver(data.previewId, data.stream, port)
     }
     window.addEventListener('message', onMessage)
     return () => {
       window.removeEventListener('message', onMessage)
     }
-  }, [ports])
+  }, [desk])
 
   const open: Previews['open'] = ({ previewId, jobId, diskId }) => {
-    const own = ports.get(previewId)
-    ports.delete(previewId)
-    const screen = connectScreen(own?.screen)
-    const serial = connectSerial(own?.serial)
+    const screen = createScreen()
+    const serial = createSerial()
+    desk.collect(previewId, (stream, port) => {
+      if (stream === 'screen') screen.connect(port)
+      else serial.connect(port)
+    })
     const session: PreviewSession = {
       previewId,
       jobId,
@@ -149,6 +194,7 @@ export function PreviewProvider({ children }: { children: ReactNode }) {
       releaseKeyboard: screen.release,
       serial,
       close: () => {
+        desk.leave(previewId)
         screen.close()
         serial.close()
       },
