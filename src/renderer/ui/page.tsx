@@ -26,7 +26,10 @@ export function Page(props: {
         </div>
         {props.actions !== undefined && <div className={styles.actions}>{props.actions}</div>}
       </header>
-      <div className={styles.body}>{props.children}</div>
+      {/* Focusable, because what is longer than the window must be scrolled by keyboard too (WCAG 2.1.1). */}
+      <div className={styles.body} role="group" aria-label="Details" tabIndex={0}>
+        {props.children}
+      </div>
       {props.footer !== undefined && <footer className={styles.footer}>{props.footer}</footer>}
     </div>
   )
