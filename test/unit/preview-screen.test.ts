@@ -79,6 +79,17 @@ test("framebuffer console with Debian's console font: the login prompt, and the 
   expect(more).toEqual([])
 })
 
+test("framebuffer console with the kernel's own font: every printable character", () => {
+  const [first, second] = printed(readPicture(decodePng(recorded('framebuffer-kernel-font.png'))))
+  // The kernel line's `init=/bin/echo -- …` printed them; a quotation mark cannot be written there.
+  expect(first).toBe(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 x!#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
+  )
+  expect(second).toMatch(
+    /^\[ +63\.904764\] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000$/,
+  )
+})
+
 /** Swaps two colours and moves the picture by whole pixels. */
 function changed(picture: ScreenPicture, left: number): ScreenPicture {
   const { width, height, pixels } = picture

@@ -59,6 +59,8 @@ const messages: readonly (readonly [BootOutcome, RegExp])[] = [
     'no-bootable-device',
     /No bootable device|No bootable option or device was found|Missing operating system|Operating system load error|FATAL: INT18: BOOT FAILURE/,
   ],
+  // initramfs-tools, scripts/functions: what its panic() says before the shell.
+  ['initramfs-shell', /ALERT! .*Dropping to a shell!/],
   ['login', /^(?!Last )[\w.-]+ login:/],
   [
     'target-reached',

@@ -52,17 +52,27 @@ const vga = [
   'AAAAAAAAdtwAAAAAAAAAAAAAAAA=',
 ]
 
+/** Where the Linux kernel's own 8 by 16 font differs from these, read off its console: character and rows. */
+const kernelVariants: readonly (readonly [string, string])[] = [
+  ['f', '00001c36323078303030307800000000'],
+  ['v', '0000000000c6c6c6c6c66c3800000000'],
+  ["'", '00303030600000000000000000000000'],
+  ['`', '0030180c000000000000000000000000'],
+  ['~', '0076dc00000000000000000000000000'],
+]
+
 export const GLYPH_WIDTH = 8
 export const GLYPH_HEIGHT = 16
 const FIRST_CODE = 32
 
 /** Every known glyph: its sixteen rows as 32 hexadecimal digits, and its character. */
-export const glyphs: ReadonlyMap<string, string> = new Map(
-  [fixed, vga].flatMap((font) => {
+export const glyphs: ReadonlyMap<string, string> = new Map([
+  ...[fixed, vga].flatMap((font) => {
     const hex = Buffer.from(font.join(''), 'base64').toString('hex')
     return Array.from({ length: hex.length / 32 }, (_, index): [string, string] => [
       hex.slice(index * 32, index * 32 + 32),
       String.fromCharCode(FIRST_CODE + index),
     ])
   }),
-)
+  ...kernelVariants.map(([character, hex]): [string, string] => [hex, character]),
+])
