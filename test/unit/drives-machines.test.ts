@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { drivesOf, type Needed } from '../../src/main/drives/linux/drives'
+import type { MachineState } from '../../src/main/drives/linux/machine-state'
 import { checkDrive, type Drive, type DriveAllowance, type RefusalReason } from '../../src/shared/drive'
 import {
   GB,
@@ -463,6 +464,15 @@ const stacked: Row[] = [
     verdicts: { '/dev/sda': ['system'], '/dev/sdb': [] },
   },
   {
+    name: 'root in a file of another system on a USB disk',
+    machine: {
+      blocks: [usbStick('sda'), { name: 'loop0', type: 'loop', fs: 'ext4', backing: '/host/root.disk' }],
+      mounts: ['/dev/loop0 / ext4', '/dev/sda1 /host fuse.ntfs'],
+    },
+    allowance: { unmount: true },
+    verdicts: { '/dev/sda': ['system'] },
+  },
+  {
     name: 'a live system whose layers are out of sight: what is in use is the system',
     machine: {
       blocks: [
@@ -661,6 +671,35 @@ describe.each([
     }
   })
 })
+
+/** What lies on what is told three times; on some machine one of the three is silent. */
+test.each<[string, (state: MachineState) => void]>([
+  ['lsblk', (state) => (state.lsblk = withoutNesting(state.lsblk))],
+  ['the slaves', (state) => Object.values(state.blocks).forEach((facts) => (facts.slaves = []))],
+  ['the holders', (state) => Object.values(state.blocks).forEach((facts) => (facts.holders = []))],
+])('without the word of %s, stacked drives are refused as before', (_, silence) => {
+  for (const row of stacked) {
+    const state = machine(row.machine)
+    silence(state)
+    const found = drivesOf(state, { paths: [], files: [], ...row.needed })
+    for (const [device, reasons] of Object.entries(row.verdicts)) {
+      const drive = found.find((one) => one.device === device)
+      const verdict = drive && checkDrive(drive, 4 * GB, { ...none, ...row.allowance })
+      expect(verdict, `${row.name}: ${device}`).toEqual(reasons)
+    }
+  }
+})
+
+interface Nested {
+  children?: Nested[]
+}
+
+/** lsblk as a list, in which every device stands by itself. */
+function withoutNesting(json: string): string {
+  const flatten = ({ children = [], ...node }: Nested): Nested[] => [node, ...children.flatMap(flatten)]
+  const { blockdevices } = JSON.parse(json) as { blockdevices: Nested[] }
+  return JSON.stringify({ blockdevices: blockdevices.flatMap(flatten) })
+}
 
 test('no allowance ever opens the way to a drive of the system', () => {
   let seen = 0

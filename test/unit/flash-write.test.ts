@@ -111,6 +111,14 @@ describe('a whole disk', () => {
     expect(isAll(drive.content.subarray(end), 0)).toBe(true)
   })
 
+  test('the rest of the last sector is blank, not a remainder of earlier data', async () => {
+    const drive = memoryDrive(32 * MIB, 4096)
+    const disk = pattern(22 * MIB + 77)
+    await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))
+    expect(isAll(drive.content.subarray(disk.length, 22 * MIB + 4096), 0)).toBe(true)
+    expect(isAll(drive.content.subarray(22 * MIB + 4096, 31 * MIB), OLD)).toBe(true)
+  })
+
   test('progress counts every byte once, in each phase', async () => {
     const drive = memoryDrive(16 * MIB)
     const disk = pattern(10 * MIB)

@@ -70,7 +70,7 @@ function driveOf(
   const holders = holdersOf(own, state, ancestry)
   const mounts = ancestry.mounts.filter(({ devices }) => devices.names.has(name))
   const swapping = ancestry.swaps.some(({ devices }) => devices.names.has(name))
-  const inUse = holders.length > 0 || mounts.length > 0 || swapping || backsLoop(name, state, ancestry)
+  const inUse = holders.length > 0 || mounts.length > 0 || swapping
   const isMeant = ({ names, unknown }: Devices): boolean =>
     names.has(name) || unknown === 'all' || (unknown === 'in-use' && inUse)
   const bus = busOf(name, facts, node)
@@ -137,12 +137,6 @@ function holdersOf(own: Set<string>, state: MachineState, ancestry: Ancestry): s
     }
   }
   return unique(names)
-}
-
-function backsLoop(name: string, state: MachineState, ancestry: Ancestry): boolean {
-  return Object.values(state.blocks).some(
-    ({ backingFile }) => backingFile !== null && ancestry.ofPath(backingFile).names.has(name),
-  )
 }
 
 /** The partitions in their order, or the whole drive where a file system lies on it directly. */
