@@ -96,6 +96,7 @@ describe('the whole job, once, in the window', () => {
     await page.getByText('Copying files').first().waitFor({ timeout: 60_000 })
     await page.getByRole('contentinfo').getByRole('button', { name: 'Log' }).click()
     await window.picture('3-building')
+    await page.getByRole('contentinfo').getByRole('button', { name: /Log/ }).click()
     await page.getByRole('contentinfo').getByRole('button', { name: 'Cancel' }).click()
     await page
       .getByRole('contentinfo')
@@ -143,15 +144,15 @@ describe('the whole job, once, in the window', () => {
     await canvas.click()
     await page.keyboard.type('root\n', { delay: 60 })
     await waitForGuestText(page, /root@.*#/, 120_000)
-    // The tablet writes to the input device: three bytes come only when the pointer really moves in the guest.
-    await page.keyboard.type('head -c3 /dev/input/mice | wc -c\n', { delay: 60 })
+    // One event of the tablet is 24 bytes: they come only when the pointer really moves in the guest.
+    await page.keyboard.type('head -c24 /dev/input/by-id/*Tablet*event-mouse | wc -c\n', { delay: 60 })
     const box = await canvas.boundingBox()
     if (box === null) throw new Error('the screen has no place')
     for (let step = 1; step < 20; step += 1) {
       await page.mouse.move(box.x + step * 15, box.y + step * 8)
       await page.waitForTimeout(50)
     }
-    await waitForGuestText(page, /^3\s*$/m, 60_000)
+    await waitForGuestText(page, /^24\s*$/m, 60_000)
 
     await page.keyboard.type('echo from-the-guest > /dev/ttyS0; cat /etc/hostname\n', { delay: 60 })
     await page.waitForTimeout(2000)
