@@ -62,6 +62,7 @@ export function SlipwayWindow() {
       <JobBar
         jobs={jobs}
         onShowDisk={(id) => setPlace({ kind: 'disk', id })}
+        previewShown={chosen('preview')}
         onShowPreview={(id) => setPlace({ kind: 'preview', id })}
       />
       {writing !== null && diskToWrite !== undefined && (

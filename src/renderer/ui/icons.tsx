@@ -30,8 +30,11 @@ function icon(drawing: ReactNode) {
 export function Mark({ size = 20 }: { size?: number }) {
   return (
     <svg width={size} height={size} viewBox="0 0 20 20" fill="none" aria-hidden="true" focusable="false">
-      <path d="M2.5 6h13.2c-.5 3.6-2.7 5.8-6.4 5.8H7.1C4.7 11.8 3 9.6 2.5 6Z" fill="currentColor" />
-      <path d="M2 13.2 18 16.8" stroke="currentColor" strokeWidth="1.8" strokeLinecap="round" />
+      <path
+        d="M3.2 4.6 17 7.4c-1.2 2.4-3.4 4-6.6 3.4L5.3 9.8C4.1 9.5 3.4 7.6 3.200 4.6Z"
+        fill="currentColor"
+      />
+      <path d="M2 12.4 18 15.8" stroke="currentColor" strokeWidth="1.8" strokeLinecap="round" />
     </svg>
   )
 }

@@ -177,14 +177,16 @@ function KernelPanel({ facts, settings, onChange }: LinkPanelProps) {
           )
         }
       />
-      <div className={styles.setting}>
-        <TextField
-          label="More words for the kernel’s command line"
-          value={settings.kernelArguments}
-          onChange={(kernelArguments) => onChange({ ...settings, kernelArguments })}
-          description={argumentsHint(settings)}
-        />
-      </div>
+      {facts.kernel !== null && (
+        <div className={styles.setting}>
+          <TextField
+            label="More words for the kernel’s command line"
+            value={settings.kernelArguments}
+            onChange={(kernelArguments) => onChange({ ...settings, kernelArguments })}
+            description={argumentsHint(settings)}
+          />
+        </div>
+      )}
     </>
   )
 }

@@ -12,6 +12,8 @@ import styles from './jobs.module.css'
 export interface JobLinks {
   onShowDisk: (diskId: string) => void
   onShowPreview: (diskId: string) => void
+  /** The disk whose preview is on the page already. */
+  previewShown: string | null
 }
 
 /**
@@ -74,13 +76,13 @@ function JobLine({ job }: { job: JobSnapshot }) {
   )
 }
 
-function JobButtons({ job, onShowDisk, onShowPreview }: { job: JobSnapshot } & JobLinks) {
+function JobButtons({ job, onShowDisk, onShowPreview, previewShown }: { job: JobSnapshot } & JobLinks) {
   const call = useApi()
   const { diskId } = job
   if (isActive(job)) {
     return (
       <>
-        {job.kind === 'preview' && diskId !== null && (
+        {job.kind === 'preview' && diskId !== null && diskId !== previewShown && (
           <Button onPress={() => onShowPreview(diskId)}>Show preview</Button>
         )}
         <Button
