@@ -82,13 +82,22 @@ export async function runHelperJob(
     await once(server, 'listening')
 
     const ended = isRoot ? spawn(command) : elevate(command)
-    const first = await firstOf(context.signal, connection, ended)
-    context.signal.throwIfAborted()
+    const first = await firstOf(context.signal, connection, ended).catch(async (error: unknown) => {
+      server?.close()
+      // Without a password dialog its end is near: it finds nobody, or a closed connection.
+      if (isRoot) await ended
+      throw error
+    })
     if (first.kind === 'ended') {
       return first.result.ok ? fail('helper-lost', { detail: 'it ended without a word' }) : first.result
     }
-    const result = await converse(first.socket, secret, context, request, feed)
-    const end = await ended
+    // The helper has the secret and the connection: should this process be killed, nothing of it is left.
+    await rm(directory, { recursive: true, force: true })
+    const conversation = converse(first.socket, secret, context, request, feed)
+    // Whatever came of it, the helper is waited for.
+    const [spoken, end] = await Promise.all([conversation.then(ok, (error: unknown) => ({ error })), ended])
+    if ('error' in spoken) throw spoken.error
+    const result = spoken.value
     if (result.ok) return result
     // Cancelled only if the helper did not finish in spite of it.
     if (result.failure.code !== 'clean-up-failed') context.signal.throwIfAborted()
@@ -153,15 +162,22 @@ function firstOf(
   connection: Promise<Socket>,
   ended: Promise<Result<null>>,
 ): Promise<First> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => {
+  return new Promise<First>((resolve, reject) => {
+    const giveUp = (): void => {
       reject(signal.reason as Error)
-    })
+    }
+    signal.addEventListener('abort', giveUp)
+    const settled = (): void => {
+      signal.removeEventListener('abort', giveUp)
+    }
     connection.then((socket) => {
+      settled()
+      // Nobody waits for it any more.
       if (signal.aborted) socket.destroy()
       resolve({ kind: 'connected', socket })
     }, reject)
     ended.then((result) => {
+      settled()
       resolve({ kind: 'ended', result })
     }, reject)
   })
@@ -194,10 +210,10 @@ async function converse(
       feeding.then((fed) => fed.ok || cancel(), cancel)
     })
     socket.destroy()
-    if (ending.ok) return ending
-    const fed = await feeding
+    if (ending.ok || ending.failure.code === 'clean-up-failed') return ending
     // What went wrong with the data is why the helper was stopped.
-    return fed.ok || ending.failure.code === 'clean-up-failed' ? ending : fed
+    const fed = await feeding
+    return fed.ok ? ending : fed
   } catch (error) {
     if (error instanceof ConnectionLost) return fail('helper-lost', { detail: error.message })
     if (error instanceof ProtocolError) return fail('helper-protocol', { detail: error.message })
