@@ -1,5 +1,5 @@
 import { build, isBuildStale } from './setup/build.mjs'
-import { cleanUp } from './setup/clean-up.mjs'
+import { cleanUp, wasInterrupted } from './setup/clean-up.mjs'
 import { electronBinary } from './setup/electron-runtime.mjs'
 import { root } from './setup/paths.mjs'
 import { isRoot, run } from './setup/run.mjs'
@@ -30,7 +30,7 @@ async function openWindow(electron) {
 try {
   process.exitCode = await start()
 } catch (error) {
-  process.stderr.write(`${error.message}\n`)
+  process.stderr.write(wasInterrupted() ? 'Stopped.\n' : `${error.message}\n`)
   process.exitCode = 1
 } finally {
   await cleanUp()

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { cleanUp, defer } from './setup/clean-up.mjs'
+import { cleanUp, defer, wasInterrupted } from './setup/clean-up.mjs'
 import { build } from './setup/build.mjs'
 import { docker, personsEngine, startEngine } from './setup/engine.mjs'
 import { buildHowto, ensureBase } from './setup/images.mjs'
@@ -12,7 +12,7 @@ import { startDisplay } from './testing/display.mjs'
 import { leakedContainers, leaksSince, RUN_MARK, snapshot } from './testing/leaks.mjs'
 import { runVitest } from './testing/vitest.mjs'
 
-/** Milliseconds for everything after the set-up; what runs over is ended and counts as failed. */
+/** Milliseconds for everything; what runs over is ended and counts as failed. */
 const BUDGET = 40 * 60_000
 const started = Date.now()
 const inCi = Boolean(process.env.CI) && process.env.CI !== 'false'
@@ -30,6 +30,14 @@ const parts = []
  * @returns {Promise<T | undefined>} undefined when it failed
  */
 async function part(name, work) {
+  if (wasInterrupted()) {
+    // What was running has been ended; the signal's handler cleans up and exits, and nothing may start any more.
+    await new Promise(() => {})
+  }
+  return count(name, work)
+}
+
+async function count(name, work) {
   say(`\n=== ${name}`)
   const before = Date.now()
   let counts = { passed: 0, failed: [], skipped: [] }
@@ -187,7 +195,7 @@ defer(() => runAsRoot('rm', ['-rf', '--one-file-system', workspace]))
 process.env[RUN_MARK] = workspace
 const before = await snapshot(workspace)
 // Deferred, so that it comes after everything that is released later and before the workspace goes.
-defer(() => part('nothing left behind', async () => report(await leaksSince(before, workspace))))
+defer(() => count('nothing left behind', async () => report(await leaksSince(before, workspace))))
 try {
   await everything(workspace)
 } catch (error) {

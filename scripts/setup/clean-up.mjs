@@ -1,6 +1,7 @@
 /** @type {(() => unknown)[]} */
 const deferred = []
 let finishing = null
+let interrupted = false
 
 /**
  * Promises that something will be released: at the end, on a failure, and on Ctrl-C, the last one first.
@@ -10,12 +11,29 @@ let finishing = null
 export function defer(release) {
   deferred.push(release)
   return async () => {
-    const index = deferred.indexOf(release)
-    if (index !== -1) {
-      deferred.splice(index, 1)
+    if (forget(release)) {
       await release()
     }
   }
+}
+
+/**
+ * Takes a promise back: there is nothing left to release.
+ * @param {() => unknown} release as it was deferred
+ * @returns {boolean} whether it was still to be done
+ */
+export function forget(release) {
+  const index = deferred.indexOf(release)
+  if (index === -1) {
+    return false
+  }
+  deferred.splice(index, 1)
+  return true
+}
+
+/** @returns {boolean} whether a signal told us to stop, so that failures from then on mean nothing */
+export function wasInterrupted() {
+  return interrupted
 }
 
 /** Releases all that was deferred; what fails is said and does not keep the others from being released. */
@@ -36,6 +54,7 @@ async function releaseAll() {
 
 for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 })) {
   process.on(signal, () => {
+    interrupted = true
     cleanUp().finally(() => process.exit(128 + number))
   })
 }

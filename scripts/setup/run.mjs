@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { defer, forget } from './clean-up.mjs'
 
 /** Debian keeps mkfs.ext4, losetup and dockerd in directories that are not in an ordinary user's PATH. */
 const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/sbin', '/sbin']
@@ -62,8 +63,13 @@ export function run(command, args, options = {}) {
       stderr += text
       eachLine(text)
     })
+    const closed = new Promise((done) => child.on('close', done))
+    // What runs through sudo cannot be told by us; it gets the terminal's Ctrl-C itself.
+    const endEarly = () => (child.kill('SIGTERM') ? closed : undefined)
+    defer(endEarly)
     const finish = (code) => {
       clearTimeout(timer)
+      forget(endEarly)
       resolve({ code: timedOut ? 124 : code, stdout, stderr })
     }
     child.on('error', (error) => {
