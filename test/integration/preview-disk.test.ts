@@ -1,7 +1,12 @@
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { watchBoot } from '../../src/main/preview/boot-watch'
+import { watchBoot, type BootOutcome } from '../../src/main/preview/boot-watch'
 import { startMachine } from '../../src/main/preview/machine'
 
 /** A disk with the HOWTO's Debian, made by whoever runs this test. */
@@ -31,4 +36,46 @@ test.skipIf(disk === undefined)("the HOWTO's Debian boots to its login on the sc
     await machine.value.stop()
   }
   expect(await hashOf(diskPath)).toBe(before)
+})
+
+/** A loader's configuration that makes the boot fail, what it comes to, and a row that must be on the screen. */
+const broken: readonly (readonly [BootOutcome, string, string, RegExp])[] = [
+  ['boot-loader-prompt', 'no kernel', 'KERNEL /nothing', /^boot:/],
+  // The framebuffer of mode 791 has the kernel's own font from the first row on.
+  [
+    'kernel-panic',
+    'no initramfs',
+    'KERNEL /vmlinuz\nAPPEND rw root=/dev/sdq1 vga=791',
+    /Kernel panic - not syncing: VFS/,
+  ],
+  [
+    'initramfs-shell',
+    'no root file system',
+    'KERNEL /vmlinuz\nAPPEND rw root=UUID=00000000-0000-0000-0000-000000000001 initrd=/initrd.img',
+    /^\(initramfs\)/,
+  ],
+]
+
+test.skipIf(disk === undefined).each(broken)('%s: %s', async (outcome, _name, configuration, row) => {
+  const folder = await mkdtemp(join(tmpdir(), 'slipway-test-'))
+  const execute = promisify(execFile)
+  try {
+    const copy = join(folder, 'disk.img')
+    const text = join(folder, 'syslinux.cfg')
+    await execute('cp', ['--sparse=always', disk ?? '', copy])
+    await writeFile(text, `DEFAULT linux\nLABEL linux\n${configuration}\n`)
+    // The partition begins at sector 2048, as in the HOWTO.
+    const partition = `${copy}?offset=${2048 * 512}`
+    await execute('debugfs', ['-w', '-R', 'rm /boot/syslinux.cfg', partition])
+    await execute('debugfs', ['-w', '-R', `write ${text} /boot/syslinux.cfg`, partition])
+    const { signal } = new AbortController()
+    const machine = await startMachine({ diskPath: copy, firmware: 'bios', signal, log: () => undefined })
+    if (!machine.ok) throw new Error(JSON.stringify(machine.failure))
+    const verdict = await watchBoot(machine.value, { timeoutMilliseconds: 400_000, signal })
+    await machine.value.stop()
+    expect(verdict).toMatchObject({ outcome, seenOn: 'screen' })
+    expect(verdict.lines).toContainEqual(expect.stringMatching(row))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })

@@ -30,6 +30,7 @@ test.each<[BootOutcome | null, string[]]>([
   ['no-bootable-device', ['Missing operating system.']],
   ['no-bootable-device', ['UEFI Interactive Shell v2.2', 'Shell> ']],
   [null, ['SeaBIOS (version 1.16.2)', 'Booting from Hard Disk...']],
+  ['initramfs-shell', ['dracut:/#\ufffd']],
   [null, []],
 ])('%s: %j', (outcome, rows) => {
   expect(judgeRows(rows)).toBe(outcome)

@@ -83,7 +83,8 @@ const settleTimes: Partial<Record<BootOutcome, number>> = {
  * @returns null while it is under way
  */
 export function judgeRows(rows: readonly string[]): BootOutcome | null {
-  const last = rows.findLast((row) => row.trim() !== '')?.trim() ?? ''
+  // The cursor after a prompt is drawn as a letter that is none.
+  const last = (rows.findLast((row) => row.trim() !== '') ?? '').replace(/\ufffd$/, '').trim()
   for (const [outcome, pattern] of prompts) if (pattern.test(last)) return outcome
   for (const [outcome, pattern] of messages) if (rows.some((row) => pattern.test(row.trim()))) return outcome
   return null
