@@ -1,5 +1,6 @@
 import type Docker from 'dockerode'
 import { basename } from 'node:path'
+import { Readable } from 'node:stream'
 import type { DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { BuildSettings } from '../../shared/image'
@@ -98,17 +99,24 @@ async function runEngine(
   source: ImageExport,
   path: string,
 ): Promise<Result<null>> {
-  let broken: { error: unknown } | null = null
-  source.stream.once('error', (error) => {
-    broken = { error }
-  })
-  const explained = async (): Promise<Result<null> | null> =>
-    broken === null || context.signal.aborted
-      ? null
-      : { ok: false, failure: await source.explain(broken.error) }
+  const broken: { error: unknown }[] = []
+  /** Notes what reading throws. An engine that stops reading early makes the stream fail too, which is no reason but a result. */
+  async function* watched(): AsyncGenerator<Buffer> {
+    try {
+      yield* source.stream as AsyncIterable<Buffer>
+    } catch (error) {
+      broken.push({ error })
+      throw error
+    }
+  }
+  const explained = async (): Promise<Result<null> | null> => {
+    const [first] = broken
+    if (first === undefined || context.signal.aborted) return null
+    return { ok: false, failure: await source.explain(first.error) }
+  }
   try {
     const built = await buildWithKernelEngine(context, {
-      tar: source.stream,
+      tar: Readable.from(watched(), { objectMode: false }),
       path,
       sizeBytes: plan.sizeBytes,
       uuid: plan.rootUuid,
