@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -77,10 +77,7 @@ describe('a machine', () => {
 
   test('says so when there is nothing to boot', async () => {
     const empty = join(folder, 'empty.img')
-    await writeTinyDisk(empty, '')
-    const bytes = await readFile(empty)
-    bytes.fill(0)
-    await import('node:fs/promises').then(({ writeFile }) => writeFile(empty, bytes))
+    await writeFile(empty, Buffer.alloc(1024 * 1024))
     const machine = await start({ diskPath: empty, accelerators: ['tcg'] })
     try {
       const verdict = await watchBoot(machine, { timeoutMilliseconds: 60_000, signal: never })
@@ -88,12 +85,5 @@ describe('a machine', () => {
     } finally {
       await machine.stop()
     }
-  })
-
-  test('uses what works on this host', async () => {
-    const lines: string[] = []
-    const machine = await start({ log: (line) => lines.push(line) })
-    console.log(machine.accelerator, lines)
-    await machine.stop()
   })
 })
