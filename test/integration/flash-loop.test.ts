@@ -18,6 +18,7 @@ import { writeDisk } from '../../src/main/helper/flash-write'
 import { openScope } from '../../src/main/jobs/scope'
 import { driveName } from '../../src/shared/drive'
 import type { Result } from '../../src/shared/failure'
+import { checkExt4Disk, makeExt4Disk, makeTree } from '../support/ext4-disk'
 import { findDrive, piecesOf, requestFor, testContext, testJob } from '../support/flash'
 import { attachLoop, detachLoop, swapLoop } from '../support/loop'
 
@@ -132,6 +133,22 @@ describe('a confirmed stick', () => {
     const { path, bytes } = await disk(5 * MIB + 100)
     expect((await flash(await inputFor(target, path))).result).toEqual({ ok: true, value: null })
     expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
+  })
+
+  flashTest('gets of an ext4 only what it uses, and the file system is whole', async () => {
+    const target = await stick(300 * MIB)
+    const tree = join(folder, 'tree')
+    await makeTree(tree)
+    whenDone(() => rm(tree, { recursive: true }))
+    const path = newFile('disk')
+    await makeExt4Disk(path, tree, 200 * MIB, ['-O', '^64bit'])
+    const { result } = await flash(await inputFor(target, path))
+    expect(result).toEqual({ ok: true, value: null })
+    await checkExt4Disk(target.file, tree, 200 * MIB)
+    const found = await content(target)
+    const old = Array.from({ length: 201 }, (_, index) => found.subarray(index * MIB, (index + 1) * MIB))
+    expect(old.filter((bytes) => isAll(bytes, OLD)).length).toBeGreaterThan(100)
+    expect(isAll(found.subarray(201 * MIB, 299 * MIB), OLD)).toBe(true)
   })
 
   flashTest('with sectors of 4096 bytes', async () => {

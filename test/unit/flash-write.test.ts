@@ -78,13 +78,15 @@ describe('a whole disk', () => {
 
   test('the first MiB is blanked and flushed before anything else and written after everything is compared', async () => {
     const drive = memoryDrive(20 * MIB)
-    const disk = pattern(13 * MIB)
+    const disk = pattern(4 * MIB)
     await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))
     expect(drive.log.slice(0, 3)).toEqual([
       { kind: 'write', position: 0, length: MIB },
       { kind: 'write', position: 19 * MIB, length: MIB },
       { kind: 'flush', position: 0, length: 0 },
     ])
+    const bodyRead = drive.log.findIndex(({ kind }) => kind === 'read')
+    expect(drive.log[bodyRead - 1]?.kind).toBe('flush')
     const lastRead = drive.log.findLastIndex(({ kind, position }) => kind === 'read' && position > 0)
     const heads = drive.log.flatMap(({ kind, position }, index) =>
       kind === 'write' && position === 0 ? [index] : [],

@@ -7,6 +7,7 @@ import { MAXIMUM_DATA_BYTES, type FlashRequest } from '../../shared/helper-proto
 import type { JobContext } from '../../shared/job'
 import { deviceNumber } from '../drives/linux/device-number'
 import { runHelperJob } from '../elevation/helper-client'
+import { usedRanges, type Range, type ReadAt } from './used-blocks'
 
 export interface FlashInput {
   diskPath: string
@@ -22,14 +23,7 @@ export interface FlashInput {
   verify: boolean
 }
 
-/** Bytes of the disk that are to be on the drive, in ascending order, not touching one another. */
-export interface Range {
-  /** Bytes. */
-  position: number
-  length: number
-}
-
-export type Send = (position: number, bytes: Uint8Array) => Promise<void>
+type Send = (position: number, bytes: Uint8Array) => Promise<void>
 
 /**
  * Writes a disk file to a drive through the elevated helper. The file is
@@ -47,7 +41,7 @@ export async function flashDisk(context: JobContext, input: FlashInput): Promise
   context.defer(() => disk.close())
   const before = await disk.stat({ bigint: true })
   const sizeBytes = Number(before.size)
-  const ranges: Range[] = [{ position: 0, length: sizeBytes }]
+  const ranges = await usedRanges(readerOf(disk), sizeBytes)
 
   const request: FlashRequest = {
     type: 'flash',
@@ -81,6 +75,16 @@ async function openDisk(path: string): Promise<Result<FileHandle>> {
   if (stat.isFile() && stat.size > 0) return ok(disk)
   await disk.close()
   return fail('disk-missing', { path })
+}
+
+/** Reads whole pieces of the disk, or throws. */
+function readerOf(disk: FileHandle): ReadAt {
+  return async (position, length) => {
+    const { buffer, bytesRead } = await disk.read(Buffer.alloc(length), 0, length, position)
+    if (bytesRead < length)
+      throw new RangeError(`${length} bytes at ${position} are beyond the end of the disk`)
+    return buffer
+  }
 }
 
 /**

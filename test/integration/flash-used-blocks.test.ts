@@ -1,0 +1,130 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { usedRanges, type Range } from '../../src/main/flash/used-blocks'
+import { checkExt4Disk, makeExt4Disk, makeTree, PARTITION_START, readerOfFile } from '../support/ext4-disk'
+
+const run = promisify(execFile)
+const MIB = 1024 * 1024
+
+let folder = ''
+let tree = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'slipway-used-'))
+  tree = join(folder, 'tree')
+  await makeTree(tree)
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+})
+
+const total = (ranges: Range[]): number => ranges.reduce((sum, range) => sum + range.length, 0)
+const whole = (length: number): Range[] => [{ position: 0, length }]
+
+async function rangesOf(path: string): Promise<Range[]> {
+  return usedRanges(await readerOfFile(path), (await readFile(path)).length)
+}
+
+/** What a drive full of old data holds when only the used ranges were written to it. */
+async function writeUsed(path: string, ranges: Range[]): Promise<string> {
+  const disk = await readFile(path)
+  const drive = Buffer.alloc(disk.length, 0xaa)
+  for (const { position, length } of ranges) drive.set(disk.subarray(position, position + length), position)
+  await writeFile(`${path}.drive`, drive)
+  return `${path}.drive`
+}
+
+async function withDisk(
+  partitionBytes: number,
+  options: string[],
+  work: (path: string) => Promise<void>,
+): Promise<void> {
+  const path = join(folder, 'disk.img')
+  try {
+    await makeExt4Disk(path, tree, partitionBytes, options)
+    await work(path)
+  } finally {
+    await rm(path, { force: true })
+    await rm(`${path}.drive`, { force: true })
+  }
+}
+
+describe('an ext4 over old data is the same file system', () => {
+  test.each<[string, number, string[]]>([
+    ['as the kernel engine makes it', 260 * MIB, ['-O', '^64bit,^metadata_csum_seed,^orphan_file']],
+    ['as Debian makes it, with 64-bit descriptors', 260 * MIB, []],
+    ['with blocks of 1 KiB', 120 * MIB, ['-b', '1024']],
+    ['without checksums and flexible groups', 200 * MIB, ['-O', '^metadata_csum,^flex_bg,^uninit_bg']],
+    ['with groups that were never written (uninit_bg)', 420 * MIB, ['-O', '^metadata_csum,uninit_bg']],
+    ['with a copy of the superblock in every group', 200 * MIB, ['-O', '^sparse_super,^resize_inode']],
+    ['without a journal', 200 * MIB, ['-O', '^has_journal']],
+  ])('%s', async (_, partitionBytes, options) => {
+    await withDisk(partitionBytes, options, async (path) => {
+      const ranges = await rangesOf(path)
+      expect(total(ranges)).toBeLessThan((PARTITION_START + partitionBytes) / 2)
+      await checkExt4Disk(await writeUsed(path, ranges), tree, partitionBytes)
+    })
+  })
+
+  test('and stays one when the kernel fills it up', async () => {
+    await withDisk(200 * MIB, ['-O', '^64bit'], async (path) => {
+      const drive = await writeUsed(path, await rangesOf(path))
+      const mountpoint = await mkdtemp('/tmp/slipway-mount-')
+      try {
+        await run('mount', ['-o', `loop,offset=${PARTITION_START},sizelimit=${200 * MIB}`, drive, mountpoint])
+        try {
+          for (let index = 0; index < 40; index++) {
+            await writeFile(join(mountpoint, `more-${index}`), Buffer.alloc(3 * MIB, index))
+          }
+          await run('cmp', [join(mountpoint, 'deep/file-58'), join(tree, 'deep/file-58')])
+        } finally {
+          await run('umount', [mountpoint])
+        }
+      } finally {
+        await rm(mountpoint, { recursive: true })
+      }
+      const partition = `${path}.drive`
+      await expect(run('e2fsck', ['-fn', `${partition}?offset=${PARTITION_START}`])).resolves.toBeDefined()
+    })
+  })
+})
+
+describe('everything is written', () => {
+  const size = PARTITION_START + 200 * MIB
+
+  test.each<[string, string[]]>([
+    ['where clusters are counted instead of blocks', ['-O', 'bigalloc']],
+    ['where the descriptors are spread', ['-O', 'meta_bg,^resize_inode']],
+    ['where the backups are elsewhere', ['-O', 'sparse_super2']],
+  ])('%s', async (_, options) => {
+    await withDisk(200 * MIB, options, async (path) => {
+      expect(await rangesOf(path)).toEqual(whole(size))
+    })
+  })
+
+  test.each<[string, string]>([
+    ['that was not unmounted', 'ssv state 0'],
+    ['with errors', 'ssv state 3'],
+    ['whose journal is to be replayed', 'feature needs_recovery'],
+    ['whose count of free blocks is wrong', 'ssv free_blocks_count 5'],
+    ['of which a group counts wrong', 'set_bg 1 free_blocks_count 5'],
+    ['of which a bitmap lies outside', 'set_bg 1 block_bitmap 99999999'],
+    ['that says it is larger than its partition', 'ssv blocks_count 51300'],
+  ])('of a file system %s', async (_, command) => {
+    await withDisk(200 * MIB, ['-O', '^64bit'], async (path) => {
+      expect(total(await rangesOf(path))).toBeLessThan(size)
+      await run('debugfs', ['-w', '-R', command, `${path}?offset=${PARTITION_START}`])
+      expect(await rangesOf(path)).toEqual(whole(size))
+    })
+  })
+
+  test('of a disk without a partition table, of none, and of a very small one', async () => {
+    const zeros = (size: number) => (position: number, length: number) =>
+      Promise.resolve(Buffer.alloc(Math.min(length, size - position)))
+    expect(await usedRanges(zeros(10 * MIB), 10 * MIB)).toEqual(whole(10 * MIB))
+    expect(await usedRanges(zeros(100), 100)).toEqual(whole(100))
+  })
+})
