@@ -1,4 +1,5 @@
-import { ok, type Result } from '../../../shared/failure'
+// Types alone: the schemas of the failures would be loaded into the worker for nothing.
+import type { Result } from '../../../shared/failure'
 import { finishExt4, type Ext4Summary } from '../../disk/ext4/finish'
 import { Ext4Writer } from '../../disk/ext4/writer'
 import { uuidBytes } from '../../disk/guid'
@@ -85,7 +86,7 @@ export async function writeDisk(
 ): Promise<Result<DiskSummary>> {
   const outlet = new Outlet(sink)
   try {
-    return ok(await write(source, outlet, settings, progress, signal))
+    return { ok: true, value: await write(source, outlet, settings, progress, signal) }
   } catch (error) {
     await outlet.settle()
     if (error instanceof Refusal) return { ok: false, failure: refusalOf(error) }

@@ -1,0 +1,119 @@
+import type { Readable } from 'node:stream'
+import { Worker } from 'node:worker_threads'
+import { fail, ok, type Result } from '../../../shared/failure'
+import type { DiskSettings, DiskSummary } from './engine'
+import type { DiskSource } from './source'
+import type { DiskRequest, FromWorker, ToWorker } from './worker'
+
+/** A disk to be written. */
+export interface DirectBuild {
+  /** an uncompressed tar: as a stream of this thread, or something that the worker reads by itself, which is faster */
+  source: Readable | Exclude<DiskSource, { kind: 'messages' }>
+  /** absolute path of a regular file of the user's own, which is emptied */
+  path: string
+  settings: DiskSettings
+}
+
+/** Chunks that may be on their way to the worker. */
+const IN_FLIGHT = 16
+
+/**
+ * Writes a disk in a worker thread. The file holds a synced, whole disk on success; otherwise it is to be thrown away.
+ * @param workerFile the built `worker.ts`
+ * @param progress told the bytes of the archive that were read, about ten times a second
+ * @param signal to give up; answered within the time of a few writes
+ * @returns what `writeDisk` returns, and `no-space` when the file's file system is full
+ * @throws the signal's reason when aborted, what a stream throws, and mistakes of our own
+ */
+export async function runDirectEngine(
+  workerFile: string,
+  build: DirectBuild,
+  progress: (bytesDone: number) => void,
+  signal: AbortSignal,
+): Promise<Result<DiskSummary>> {
+  signal.throwIfAborted()
+  const { path, settings } = build
+  const neededBytes = 'bytes' in settings.size ? settings.size.bytes : settings.size.freeBytes
+  const stream = 'kind' in build.source ? null : build.source
+  const source: DiskSource = 'kind' in build.source ? build.source : { kind: 'messages' }
+  const worker = new Worker(workerFile, { workerData: { source, path, settings } satisfies DiskRequest })
+  const send = (message: ToWorker): void => {
+    // A chunk is often a view of something larger, all of which would be cloned: a copy of its own is handed over.
+    if (message.type === 'chunk') worker.postMessage(message, [message.bytes.buffer as ArrayBuffer])
+    else worker.postMessage(message)
+  }
+  const abort = (): void => send({ type: 'abort' })
+  signal.addEventListener('abort', abort, { once: true })
+  const window = new Window()
+  try {
+    return await new Promise<Result<DiskSummary>>((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        switch (message.type) {
+          case 'progress':
+            progress(message.bytesDone)
+            return
+          case 'more':
+            window.open()
+            return
+          case 'done':
+            resolve(ok(message.summary))
+            return
+          case 'failed':
+            resolve({ ok: false, failure: message.failure })
+            return
+          case 'aborted':
+            reject(signal.reason as Error)
+            return
+          case 'error':
+            if (message.code === 'ENOSPC') resolve(fail('no-space', { path, neededBytes, freeBytes: 0 }))
+            else reject(new Error(message.message))
+        }
+      })
+      worker.on('error', reject)
+      worker.on('exit', () => reject(new Error('the direct engine ended without an answer')))
+      if (stream !== null) feed(stream, send, window).catch(reject)
+    })
+  } finally {
+    signal.removeEventListener('abort', abort)
+    stream?.destroy()
+    window.close()
+    await worker.terminate()
+  }
+}
+
+/** Lets so many chunks through and then waits until the worker took one. */
+class Window {
+  private free = IN_FLIGHT
+  private wake: (() => void) | null = null
+  private closed = false
+
+  open(): void {
+    this.free++
+    this.wake?.()
+  }
+
+  close(): void {
+    this.closed = true
+    this.wake?.()
+  }
+
+  /** Resolves with false when it was closed. */
+  async pass(): Promise<boolean> {
+    while (this.free === 0 && !this.closed) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve
+      })
+    }
+    this.free--
+    return !this.closed
+  }
+}
+
+/** Hands a stream over, chunk by chunk. */
+async function feed(stream: Readable, send: (message: ToWorker) => void, window: Window): Promise<void> {
+  for await (const chunk of stream) {
+    if (!(await window.pass())) return
+    send({ type: 'chunk', bytes: new Uint8Array(chunk as Uint8Array) })
+  }
+  send({ type: 'end' })
+}

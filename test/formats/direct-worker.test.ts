@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { build } from 'vite'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { machineEdits } from '../../src/main/convert/edits'
+import type { DiskSettings } from '../../src/main/convert/direct/engine'
+import { type DirectBuild, runDirectEngine } from '../../src/main/convert/direct/run'
+import { UUID } from './disk-file'
+import { encodeArchive, type Member } from './tar-members'
+
+let folder: string
+let workerFile: string
+let server: Server
+let socketPath: string
+
+const base = { mode: 0o644, uid: 0, gid: 0, seconds: 5, nanoseconds: 0 }
+const members: Member[] = Array.from({ length: 40 }, (_, i) => ({
+  type: 'file',
+  path: Buffer.from(`file ${i}`),
+  data: Buffer.alloc(2_000_000, i + 1),
+  ...base,
+}))
+const archive = encodeArchive(members)
+const settings: DiskSettings = {
+  size: { bytes: 200 * 2 ** 20 },
+  table: 'mbr',
+  uuid: UUID,
+  label: 'slipway',
+  diskSignature: 1,
+  time: 1700000000,
+  edits: machineEdits({ hostname: 'machine', rootUuid: UUID, systemd: false, resolved: false }),
+  boot: null,
+  manifest: false,
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'slipway-worker-'))
+  mkdirSync(join(folder, 'built'))
+  await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      ssr: resolve('src/main/convert/direct/worker.ts'),
+      outDir: join(folder, 'built'),
+      target: 'node20',
+      rolldownOptions: { output: { format: 'cjs', entryFileNames: 'worker.cjs' } },
+    },
+  })
+  workerFile = join(folder, 'built/worker.cjs')
+  writeFileSync(join(folder, 'archive.tar'), archive)
+  socketPath = join(folder, 'engine.sock')
+  server = createServer((request, response) => {
+    if (request.url === '/containers/x/export') response.end(archive)
+    else if (request.url === '/stalled') response.write(archive.subarray(0, 5_000_000))
+    else if (request.url === '/broken') {
+      response.write(archive.subarray(0, 5_000_000), () => response.destroy())
+    } else response.writeHead(404).end('no such container')
+  })
+  await new Promise<void>((done) => server.listen(socketPath, done))
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function run(source: DirectBuild['source'], signal = new AbortController().signal): Promise<string> {
+  const path = join(folder, 'disk.img')
+  writeFileSync(path, 'what was there before')
+  const result = await runDirectEngine(workerFile, { source, path, settings }, () => undefined, signal)
+  if (!result.ok) return result.failure.code
+  const bytes = readFileSync(path)
+  expect(bytes.length).toBe(200 * 2 ** 20)
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+const engine = (request: string): DirectBuild['source'] => ({
+  kind: 'engine',
+  address: { path: socketPath },
+  request,
+})
+
+test('a file, an engine and a stream give the same disk', async () => {
+  const fromFile = await run({ kind: 'file', path: join(folder, 'archive.tar') })
+  expect(fromFile).toMatch(/^[0-9a-f]{64}$/)
+  expect(await run(engine('/containers/x/export'))).toBe(fromFile)
+  const pieces = Array.from({ length: Math.ceil(archive.length / 65536) }, (_, i) =>
+    archive.subarray(i * 65536, (i + 1) * 65536),
+  )
+  expect(await run(Readable.from(pieces))).toBe(fromFile)
+})
+
+test('an engine that says no, or breaks off, is a failure', async () => {
+  expect(await run(engine('/containers/y/export'))).toBe('engine-refused')
+  expect(await run(engine('/broken'))).toBe('tar-invalid')
+})
+
+test('a file that is not there throws', async () => {
+  await expect(run({ kind: 'file', path: join(folder, 'nothing') })).rejects.toThrow('ENOENT')
+})
+
+test('giving up is answered while the engine is silent', async () => {
+  const controller = new AbortController()
+  const running = run(engine('/stalled'), controller.signal)
+  await new Promise((done) => setTimeout(done, 1000))
+  const reason = new Error('given up')
+  const start = performance.now()
+  controller.abort(reason)
+  await expect(running).rejects.toBe(reason)
+  // 200 ms are the aim on a machine that is not busy with other tests.
+  expect(performance.now() - start).toBeLessThan(2000)
+})
+
+test('a stream that fails is thrown', async () => {
+  const failing = new Readable({
+    read() {
+      this.destroy(new Error('the stream broke'))
+    },
+  })
+  await expect(run(failing)).rejects.toThrow('the stream broke')
+})
