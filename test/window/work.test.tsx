@@ -1,6 +1,6 @@
 import { fireEvent, screen, within } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
-import { change, chooseIn, isEnabled, openWindow, press, settle } from './support/open-window'
+import { change, chooseIn, entryOf, isEnabled, openWindow, press, settle } from './support/open-window'
 import {
   buildJob,
   deceptiveDrive,
@@ -145,6 +145,21 @@ describe('a drive', () => {
         .map((part) => part.textContent),
     ).toEqual(['PHOTOS 201924 GB', 'ext45 GB', 'Empty3.01 GB'])
     expect(screen.getByRole('main').textContent).toContain('Yes.')
+  })
+
+  it('that is built into the computer is not offered', async () => {
+    const builtIn: typeof freeDrive = {
+      ...freeDrive,
+      key: 'sata',
+      name: 'WDC WD10',
+      reasons: ['system', 'not-removable'],
+    }
+    await openWindow({ ...fullTopics, drives: [builtIn, freeDrive] })
+    expect(() => entryOf('Drives', 'WDC WD10')).toThrow()
+    await chooseIn('Disks', 'my-machine.img')
+    await press('Write to a stick…')
+    expect(() => entryOf('Drives to write to', 'WDC WD10')).toThrow()
+    expect(entryOf('Drives to write to', freeDrive.name)).toBeTruthy()
   })
 
   it('of the running system says why it cannot be written', async () => {

@@ -17,7 +17,8 @@ export function SlipwayWindow() {
   const engine = useTopic('engine')
   const images = useTopic('images')
   const disks = useTopic('disks')
-  const drives = useTopic('drives')
+  // Drives that are built in are nothing to write to; the guards say which, so an allowed one would show.
+  const drives = useTopic('drives')?.filter(({ reasons }) => !reasons.includes('not-removable'))
   const jobs = useTopic('jobs') ?? []
   const [place, setPlace] = useState<Place | null>(null)
   /** The disk whose write sheet is open, and the write that the sheet shows. */

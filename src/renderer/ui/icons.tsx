@@ -128,4 +128,3 @@ export const EngineIcon = icon(
     <rect x="6.25" y="3.75" width="3.5" height="3.5" />
   </>,
 )
-export const LogIcon = icon(<path d="M3 4h10M3 8h10M3 12h6" />)

@@ -90,7 +90,7 @@ function engineChoices(host: HostState | undefined): Choice[] {
       title: 'By this system’s kernel',
       detail: kernelMissing
         ? `Missing here: ${host.kernelEngine.missing.join(', ')}. ${host.kernelEngine.remedy}`
-        : 'The HOWTO’s own way: mkfs.ext4, mount and EXTLINUX. Asks for an administrator’s password.',
+        : `The HOWTO’s own way: mkfs.ext4, mount and EXTLINUX.${host?.elevation.needed === true ? ' Asks for an administrator’s password.' : ''}`,
     },
     {
       value: 'direct',

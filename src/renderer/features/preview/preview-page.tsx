@@ -86,13 +86,13 @@ export function PreviewPage(props: { disk: ListedDisk; job: JobSnapshot | null; 
       {session === undefined ? (
         <NoSession isRunning={isRunning} isStarting={start.pending} />
       ) : (
-        <Machine key={session.previewId} session={session} />
+        <Machine key={session.previewId} session={session} isRunning={!isOver} />
       )}
     </Page>
   )
 }
 
-function Machine({ session }: { session: PreviewSession }) {
+function Machine({ session, isRunning }: { session: PreviewSession; isRunning: boolean }) {
   return (
     <Tabs className={styles.tabs ?? ''}>
       <TabList className={styles.tabList ?? ''} aria-label="Views of the machine">
@@ -106,7 +106,7 @@ function Machine({ session }: { session: PreviewSession }) {
         </Tab>
       </TabList>
       <TabPanel id="screen" className={styles.panel ?? ''}>
-        <Screen session={session} />
+        <Screen session={session} isRunning={isRunning} />
       </TabPanel>
       <TabPanel id="serial" className={styles.panel ?? ''}>
         <SerialConsole session={session} />

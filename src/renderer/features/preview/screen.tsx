@@ -8,7 +8,7 @@ import styles from './preview.module.css'
  * and G together (QEMU's own keys for it) give the keyboard back, because
  * every other key, Tab too, belongs to the machine.
  */
-export function Screen({ session }: { session: PreviewSession }) {
+export function Screen({ session, isRunning }: { session: PreviewSession; isRunning: boolean }) {
   const place = useRef<HTMLDivElement>(null)
   const after = useRef<HTMLButtonElement>(null)
   useEffect(() => {
@@ -31,7 +31,8 @@ export function Screen({ session }: { session: PreviewSession }) {
   return (
     <div className={styles.screenArea}>
       <div ref={place} className={styles.screen} role="group" aria-label="Screen of the machine" />
-      <div className={styles.hint}>
+      {!isRunning && <p className={styles.quiet}>The machine has ended, and its picture with it.</p>}
+      <div className={styles.hint} hidden={!isRunning}>
         <span>Click the screen to type into the machine. Ctrl+Alt+G gives the keyboard back.</span>
         <Button look="quiet" ref={after} onPress={session.focusScreen}>
           Type into the machine

@@ -14,6 +14,7 @@ export function SerialConsole({ session }: { session: PreviewSession }) {
     if (followsEnd.current && output.current !== null) output.current.scrollTop = output.current.scrollHeight
   }, [lines, line])
   const current = line.padEnd(column + 1)
+  const isEmpty = lines.length === 0 && line === ''
   return (
     <div className={styles.console}>
       <pre
@@ -34,6 +35,12 @@ export function SerialConsole({ session }: { session: PreviewSession }) {
         <span className={styles.cursor}>{current.charAt(column)}</span>
         {current.slice(column + 1)}
       </pre>
+      {isEmpty && (
+        <p className={styles.quiet}>
+          Nothing came from the serial console yet. A machine writes to it when its kernel is told to: give it
+          the words console=tty0 console=ttyS0 under Kernel before the disk is built.
+        </p>
+      )}
       <textarea
         ref={input}
         className={styles.input}
