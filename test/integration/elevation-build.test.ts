@@ -157,7 +157,7 @@ describe('the HOWTO’s image', () => {
       )
       expect(unexpected).toEqual([])
 
-      const listed = await execa('tar', ['-t', '-f', tar], { maxBuffer: 64 * MIB })
+      const listed = await execa('tar', ['-t', '--quoting-style=literal', '-f', tar], { maxBuffer: 64 * MIB })
       const names = new Set(listed.stdout.split('\n').map((name) => name.replace(/\/$/, '')))
       const found = await execa('find', ['.', '-mindepth', '1', '-printf', '%P\\n'], { cwd: root })
       const more = found.stdout.split('\n').filter((name) => !names.has(name))

@@ -1,12 +1,15 @@
 import { execa } from 'execa'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { encodeHeader } from '../../src/main/convert/tar-blocks'
 import { runHelperJob, setHelperPaths, type SendData } from '../../src/main/elevation/helper-client'
 import { ok, type Result } from '../../src/shared/failure'
 import type { KernelBuildRequest } from '../../src/shared/helper-protocol'
 import type { JobContext } from '../../src/shared/job'
+import { bundleForNode } from '../support/bundle'
 import {
   checkFileSystem,
   DISK_UUID,
@@ -112,61 +115,65 @@ async function outside(): Promise<string> {
 }
 
 describe('a hostile image', () => {
-  test.each<[string, (canary: string) => Buffer[], boolean]>([
+  test.each<[string, (canary: string) => Buffer[], string | null]>([
     [
       'a link to outside and a file through it',
       (to) => [boot, entry('etc', '2', to), file('etc/planted')],
-      false,
+      'tool-failed',
     ],
     [
       'the same with ..',
       (to) => [boot, entry('etc', '2', `../../../../..${to}`), file('etc/planted')],
-      false,
+      'tool-failed',
     ],
     [
       'links in a chain',
       (to) => [boot, entry('a', '2', '/'), entry('b', '2', `a${to}`), file('b/planted')],
-      false,
+      'tool-failed',
     ],
-    ['an absolute name', (to) => [boot, file(`${to}/planted`)], true],
-    ['a name with ..', (to) => [boot, file(`../../../../..${to}/planted`)], false],
+    ['an absolute name', (to) => [boot, file(`${to}/planted`)], null],
+    ['a name with ..', (to) => [boot, file(`../../../../..${to}/planted`)], 'tool-failed'],
     [
       'a hard link to outside, then written to',
       (to) => [boot, entry('x', '1', `${to}/victim`), file('x')],
-      false,
+      'tool-failed',
     ],
-    ['a hard link by ..', (to) => [boot, entry('x', '1', `../../../../..${to}/victim`), file('x')], false],
-    ['a file over a link', (to) => [boot, entry('x', '2', `${to}/victim`), file('x')], true],
+    [
+      'a hard link by ..',
+      (to) => [boot, entry('x', '1', `../../../../..${to}/victim`), file('x')],
+      'tool-failed',
+    ],
+    ['a file over a link', (to) => [boot, entry('x', '2', `${to}/victim`), file('x')], null],
     [
       'a directory over a link',
       (to) => [boot, entry('x', '2', to), entry('x/', '5'), file('x/planted')],
-      true,
+      null,
     ],
-    ['/boot as a link to outside', (to) => [entry('boot', '2', to)], false],
+    ['/boot as a link to outside', (to) => [entry('boot', '2', to)], 'not-supported'],
     [
       '/boot as a link within',
       () => [entry('usr/lib/boot/', '5'), entry('boot', '2', 'usr/lib/boot')],
-      false,
+      'not-supported',
     ],
-    ['no /boot', () => [entry('etc/', '5')], false],
-    ['ldlinux.sys as a link', (to) => [boot, entry('boot/ldlinux.sys', '2', `${to}/victim`)], true],
-    ['ldlinux.c32 as a link', (to) => [boot, entry('boot/ldlinux.c32', '2', `${to}/victim`)], true],
-    ['ldlinux.sys as a directory', () => [boot, entry('boot/ldlinux.sys/', '5')], false],
-    ['a device in place of the sandbox’s', () => [boot, entry('../dev/disk', '3')], false],
+    ['no /boot', () => [entry('etc/', '5')], 'not-supported'],
+    ['ldlinux.sys as a link', (to) => [boot, entry('boot/ldlinux.sys', '2', `${to}/victim`)], null],
+    ['ldlinux.c32 as a link', (to) => [boot, entry('boot/ldlinux.c32', '2', `${to}/victim`)], null],
+    ['ldlinux.sys as a directory', () => [boot, entry('boot/ldlinux.sys/', '5')], 'tool-failed'],
+    ['a device in place of the sandbox’s', () => [boot, entry('../dev/disk', '3')], 'tool-failed'],
     [
       'a file over the sandbox’s programs',
       () => [boot, file('../usr/bin/extlinux'), file('../lib/x')],
-      false,
+      'tool-failed',
     ],
-    ['the root as a link', (to) => [boot, entry('./', '2', to), file('planted')], false],
-  ])('touches nothing outside: %s', async (_, make, becomesDisk) => {
+    ['the root as a link', (to) => [boot, entry('./', '2', to), file('planted')], 'tool-failed'],
+  ])('touches nothing outside: %s', async (_, make, code) => {
     await rm(disk, { force: true })
     await makeDiskFile(disk)
     const before = await outside()
     await rm(disk)
     const built = await buildRaw(...make(canary))
     expect(await outside()).toBe(before)
-    expect(built.ok).toBe(becomesDisk)
+    expect(built.ok ? null : built.failure.code).toBe(code)
     if (built.ok) await checkFileSystem(disk)
   })
 
@@ -201,6 +208,48 @@ describe('a hostile image', () => {
       return { ok: false, failure }
     })
     expect(built).toEqual({ ok: false, failure })
+  })
+})
+
+describe('the sandbox that handles images', () => {
+  /** Runs programs as tar runs: each one's exit code, and the last one's output. */
+  async function probe(commands: string[][]): Promise<{ exitCodes: (number | null)[]; output: string }> {
+    await bundleForNode(resolve('test/support/sandbox-process.ts'), folder, 'sandbox')
+    await makeDiskFile(disk)
+    const words = ['--mount', '--propagation', 'slave', process.execPath, join(folder, 'sandbox.cjs')]
+    const { stdout } = await execa('unshare', [...words, disk, JSON.stringify(commands)])
+    await rm(join(folder, 'sandbox.cjs'))
+    return JSON.parse(stdout) as { exitCodes: (number | null)[]; output: string }
+  }
+
+  test('has programs and libraries in it, and nothing else of the host', async () => {
+    const trees = ['bin', 'lib', 'lib32', 'lib64', 'libx32', 'sbin']
+    const { exitCodes, output } = await probe([
+      ['/usr/bin/find', '/', '-maxdepth', '2', '-not', '-path', '/*/*/*'],
+    ])
+    expect(exitCodes).toEqual([0])
+    const names = output.trim().split('\n')
+    const top = names.filter((name) => /^\/[^/]+$/.test(name) && !trees.includes(name.slice(1)))
+    expect(top.sort()).toEqual(['/dev', '/machine', '/usr'])
+    expect(names.filter((name) => name.startsWith('/dev/'))).toEqual(['/dev/disk'])
+  })
+
+  test('lets nothing be read, written, mounted or reached outside', async () => {
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const { exitCodes } = await probe([
+      ['/usr/bin/true'],
+      ['/usr/bin/cat', join(canary, 'victim')],
+      ['/usr/bin/touch', '/planted'],
+      ['/usr/bin/touch', '/usr/planted'],
+      ['/usr/bin/mount', '-t', 'tmpfs', 'tmpfs', '/machine'],
+      ['/usr/sbin/chroot', '/usr', '/bin/true'],
+      ['/usr/bin/bash', '-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`],
+    ])
+    server.close()
+    expect(exitCodes[0]).toBe(0)
+    expect(exitCodes.slice(1).filter((code) => code === 0)).toEqual([])
   })
 })
 

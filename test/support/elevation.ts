@@ -1,7 +1,7 @@
 import { execa } from 'execa'
 import Docker from 'dockerode'
 import { createWriteStream, readFileSync } from 'node:fs'
-import { chmod, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -62,15 +62,17 @@ export async function checkFileSystem(disk: string): Promise<void> {
   await execa('e2fsck', ['-fn', `${disk}?offset=${START_BYTES}`])
 }
 
-/** Loop devices with this file behind them. A helper's own bind mount of it is called /disk there. */
+/** Loop devices with this file behind them, known by its inode: the helper's own name for it is the same in every job. */
 export async function loopsOf(disk: string): Promise<string[]> {
-  const loops = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'))
-  const held: string[] = []
-  for (const name of loops) {
-    const backing = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')
-    if ([disk, '/disk', '/tmp/disk'].includes(backing.trim())) held.push(`${name}: ${backing.trim()}`)
-  }
-  return held
+  const file = await stat(disk).catch(() => null)
+  if (file === null) return []
+  const { stdout } = await execa('losetup', ['--list', '--json', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN'])
+  const loops =
+    stdout === '' ? [] : (JSON.parse(stdout) as { loopdevices: Record<string, unknown>[] }).loopdevices
+  const device = `${Math.floor(file.dev / 256)}:${file.dev % 256}`
+  return loops
+    .filter((loop) => loop['back-ino'] === file.ino && String(loop['back-maj:min']).trim() === device)
+    .map((loop) => String(loop['name']))
 }
 
 /** Ids of processes whose command line has this text, but for this one. */

@@ -1,14 +1,8 @@
 import { fail, type Failure } from '../../shared/failure'
 import type { AddedEntry, TreeEdits } from './edits'
-import {
-  decodeHeader,
-  encodeHeader,
-  encodePax,
-  isZeroBlock,
-  parsePax,
-  TAR_BLOCK,
-  type TarHeader,
-} from './tar-blocks'
+import { BLOCK } from './tar/layout'
+import { parsePax } from './tar/pax'
+import { decodeHeader, encodeHeader, encodePax, type TarHeader } from './tar-blocks'
 
 /** Bytes of pax or GNU long-name data of one entry. */
 const MAXIMUM_META_BYTES = 1024 * 1024
@@ -98,15 +92,15 @@ export async function* filterTar(
   }
 
   const readHeaderBlock = (block: Buffer): EntryData | null => {
-    if (isZeroBlock(block)) {
+    const header = decodeHeader(block)
+    if (header === 'end') {
       if (blocks.length > 0) throw invalid('an extended header without its entry')
       reading.isEnded = true
       return null
     }
-    const header = decodeHeader(block)
     if (header === null) throw invalid('a header that is none')
     blocks.push(block)
-    if (['x', 'g', 'L', 'K'].includes(header.type)) {
+    if (['x', 'X', 'g', 'L', 'K'].includes(header.type)) {
       if (header.sizeBytes < 1 || header.sizeBytes > MAXIMUM_META_BYTES) {
         throw invalid('an extended header of unlikely size')
       }
@@ -129,13 +123,14 @@ export async function* filterTar(
       records.set(header.type === 'L' ? 'path' : 'linkpath', name)
       return
     }
-    const parsed = parsePax(content)
+    const parsed = parsePax(content, 0, content.length)
     if (parsed === null) throw invalid('a pax header that cannot be read')
-    if (header.type === 'x') {
-      for (const [key, value] of parsed) records.set(key, value)
+    if (header.type !== 'g') {
+      for (const [key, value] of parsed.values) records.set(key, value.toString('latin1'))
       return
     }
-    if (['path', 'linkpath', 'size'].some((key) => parsed.has(key))) throw invalid('a global name or size')
+    if (['path', 'linkpath', 'size'].some((key) => parsed.values.has(key)))
+      throw invalid('a global name or size')
     for (const block of blocks) output.push(block)
     blocks = []
   }
@@ -143,12 +138,12 @@ export async function* filterTar(
   for await (const chunk of source) {
     let start = 0
     while (start < chunk.length && !reading.isEnded) {
-      const wanted: number = (data?.left ?? TAR_BLOCK) - partialBytes
+      const wanted: number = (data?.left ?? BLOCK) - partialBytes
       const piece = chunk.subarray(start, start + wanted)
       start += piece.length
       reading.offset += piece.length
       if (data === null) {
-        const block = gather(piece, TAR_BLOCK)
+        const block = gather(piece, BLOCK)
         if (block !== null) data = readHeaderBlock(block)
       } else if (typeof data.whereTo === 'object' && 'meta' in data.whereTo) {
         const bytes = gather(piece, data.left)
@@ -167,7 +162,7 @@ export async function* filterTar(
   if (!reading.isEnded)
     throw new TarFilterError(fail('engine-lost', { detail: 'the export ended too early' }))
   filter.finish(output, time)
-  output.push(Buffer.alloc(2 * TAR_BLOCK))
+  output.push(Buffer.alloc(2 * BLOCK))
   yield* output.take()
 }
 
@@ -225,9 +220,11 @@ function createFilter(edits: TreeEdits): {
     take(entry, output) {
       if (goes(entry.path)) {
         if (entry.header.type === '5' || entry.header.type === '1') return 'drop'
+        // A sparse file's records cannot be written again one by one.
+        if ([...entry.records.keys()].some((key) => key.startsWith('GNU.sparse.'))) return 'drop'
         if (entry.sizeBytes > MAXIMUM_KEPT_BYTES || keptBytes + entry.sizeBytes > MAXIMUM_KEPT_TOTAL)
           return 'drop'
-        keptBytes += entry.sizeBytes + TAR_BLOCK
+        keptBytes += entry.sizeBytes + BLOCK
         const data: Buffer[] = []
         kept.set(entry.path, { entry, data, newPath: null })
         return data
@@ -301,9 +298,14 @@ function makeEntry(blocks: Buffer[], header: TarHeader, records: Map<string, str
   const path = plainPath(records.get('path') ?? header.path)
   const linkPath = records.get('linkpath') ?? header.linkPath
   const plainLink = header.type === '1' ? plainPath(linkPath) : linkPath
-  // As GNU tar: a hard link has no data, whatever its size field says.
+  // As GNU tar: a link has no data, whatever its size field says.
   const sizeText = records.get('size')
-  const sizeBytes = header.type === '1' ? 0 : sizeText === undefined ? header.sizeBytes : Number(sizeText)
+  const sizeBytes =
+    header.type === '1' || header.type === '2'
+      ? 0
+      : sizeText === undefined
+        ? header.sizeBytes
+        : Number(sizeText)
   if (path === null || plainLink === null || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) return null
   return { blocks, header, records, path, linkPath: plainLink, sizeBytes }
 }
@@ -325,5 +327,5 @@ function ancestors(path: string): string[] {
 }
 
 function padded(bytes: number): number {
-  return Math.ceil(bytes / TAR_BLOCK) * TAR_BLOCK
+  return Math.ceil(bytes / BLOCK) * BLOCK
 }

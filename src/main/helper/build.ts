@@ -10,7 +10,16 @@ import { encodeMbr, LINUX_TYPE } from '../disk/mbr'
 import { openDiskFile } from './disk-file'
 import type { HelperJob } from './job'
 import { runProgram, startProgram } from './run'
-import { DISK_FILE, MACHINE_DIRECTORY, MACHINE_MOUNT, openSandbox, SANDBOX_ROOT, sandboxed } from './sandbox'
+import {
+  DISK_FILE,
+  MACHINE_DIRECTORY,
+  MACHINE_MOUNT,
+  openSandbox,
+  SANDBOX_DISK,
+  SANDBOX_ROOT,
+  sandboxed,
+  sealSandbox,
+} from './sandbox'
 
 const SECTOR_BYTES = 512
 const BLOCK_BYTES = 4096
@@ -135,20 +144,7 @@ async function format({ request, job, tools, fileSystemBlocks }: Build): Promise
   })
 
   // extlinux opens the device that /machine is on.
-  const { dev } = await lstat(MACHINE_MOUNT)
-  const node = await runProgram(
-    tools.setpriv,
-    [tools.mknod, join(SANDBOX_ROOT, 'dev/disk'), 'b', String(major(dev)), String(minor(dev))],
-    { signal },
-  )
-  if (!node.ok) return node
-  // From here on the sandbox's own root cannot be changed from within.
-  const sealed = await runProgram(
-    tools.setpriv,
-    [tools.mount, '-n', '-o', 'remount,bind,ro,nosuid', SANDBOX_ROOT],
-    { signal },
-  )
-  return sealed.ok ? ok(null) : sealed
+  return sealSandbox(tools, (await lstat(MACHINE_MOUNT)).dev, signal)
 }
 
 /** Extracts the tree from the data frames, as it comes. */
@@ -226,7 +222,7 @@ async function installBootLoader({
     // unlink(2) follows no link, and `boot` is a directory that nobody else changes now.
     await unlink(join(boot, name)).catch(() => undefined)
   }
-  const command = [tools.extlinux, '--device', '/dev/disk', '--install', join(MACHINE_DIRECTORY, 'boot')]
+  const command = [tools.extlinux, '--device', SANDBOX_DISK, '--install', join(MACHINE_DIRECTORY, 'boot')]
   const capabilities = ['dac_override', 'fowner', 'linux_immutable'] as const
   const installed = await runProgram(tools.setpriv, sandboxed(tools, capabilities, command), {
     signal: job.signal,
@@ -263,12 +259,4 @@ async function check({ job, tools }: Build): Promise<Result<null>> {
 
 function unmount(tools: KernelTools): Promise<Result<string>> {
   return runProgram(tools.setpriv, [tools.umount, '-n', MACHINE_MOUNT])
-}
-
-/** Major and minor number in a dev_t as Linux lays it out (glibc's makedev(3)). */
-function major(dev: number): number {
-  return Math.floor(dev / 256) % 4096
-}
-function minor(dev: number): number {
-  return (dev % 256) + Math.floor(dev / 1048576) * 256
 }

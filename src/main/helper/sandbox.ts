@@ -18,6 +18,8 @@ export const DISK_FILE = join(PRIVATE_DIRECTORY, 'disk')
 export const SANDBOX_ROOT = join(PRIVATE_DIRECTORY, 'root')
 /** The machine's root, within the sandbox. */
 export const MACHINE_DIRECTORY = '/machine'
+/** The device that the machine's root is on, within the sandbox. */
+export const SANDBOX_DISK = '/dev/disk'
 /** The machine's root, from without. */
 export const MACHINE_MOUNT = join(SANDBOX_ROOT, MACHINE_DIRECTORY)
 
@@ -72,6 +74,29 @@ export async function openSandbox(
     }
   }
   return ok(null)
+}
+
+/**
+ * Puts the machine's device into the sandbox and makes the sandbox's own root
+ * read-only: from then on nothing in there can change what it runs.
+ * @param tools of the host
+ * @param device the machine's device number, as stat(2) has it
+ * @param signal kills a program that runs
+ */
+export async function sealSandbox(
+  tools: KernelTools,
+  device: number,
+  signal: AbortSignal,
+): Promise<Result<null>> {
+  // Linux's layout of a dev_t (glibc's makedev(3)); no major number needs more than 12 bits.
+  const major = Math.floor(device / 256) % 4096
+  const minor = (device % 256) + Math.floor(device / 1048576) * 256
+  const node = [tools.mknod, join(SANDBOX_ROOT, SANDBOX_DISK), 'b', String(major), String(minor)]
+  const made = await runProgram(tools.setpriv, node, { signal })
+  if (!made.ok) return made
+  const remount = [tools.mount, '-n', '-o', 'remount,bind,ro,nosuid', SANDBOX_ROOT]
+  const sealed = await runProgram(tools.setpriv, remount, { signal })
+  return sealed.ok ? ok(null) : sealed
 }
 
 /** Linux capabilities (capabilities(7)) that a program in the sandbox keeps; all others are out of its reach. */
