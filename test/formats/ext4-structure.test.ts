@@ -34,7 +34,7 @@ describe('an empty file system of any size', () => {
       setLength(path, summary.bytes)
       // e2fsck needs minutes and gigabytes for 16 TiB: there the superblock and descriptors are asked instead.
       if (mebibytes < 2 ** 22) expect(fsck(path)).toBe('')
-      else expect(debugfs(path, 'stats -h')).toContain('Filesystem state:         clean')
+      else expect(debugfs(path, 'show_super_stats -h')).toContain('Filesystem state:         clean')
       expect(summary.bytes).toBeGreaterThan(mebibytes * 1024 * 1024 * 0.99 - 2 ** 20)
       rmSync(path)
     },
@@ -75,6 +75,20 @@ test('extents of a file with many holes take several levels', async () => {
   expect(debugfs(path, 'ex many')).toMatch(/1\/ 2/)
   expect(debugfs(path, 'cat many').length).toBe(3000 * 8192)
   expect(debugfs(path, 'cat many').slice(2999 * 8192, 2999 * 8192 + 10)).toBe('      2999')
+})
+
+test('files of one, four and five extents', async () => {
+  const path = await checked(2048, (writer) => {
+    const piece = Buffer.alloc(2 ** 20)
+    for (const mebibytes of [128, 512, 513]) {
+      writer.file(`${mebibytes}`, writer.defaults(0o644), mebibytes * 2 ** 20, null)
+      for (let i = 0; i < mebibytes; i++) writer.data(piece, 0, piece.length)
+      writer.endFile()
+    }
+  })
+  for (const mebibytes of [128, 512, 513]) {
+    expect(debugfs(path, `stat ${mebibytes}`)).toContain(`Size: ${mebibytes * 2 ** 20}`)
+  }
 })
 
 test('a huge sparse file keeps its size', async () => {
