@@ -61,12 +61,16 @@ const TEST_NEEDS = [
     present: () => have('dbus-daemon') && existsSync('/usr/lib/polkit-1/polkitd'),
     packages: ['dbus', 'polkitd'],
   },
-  { what: 'FAT tools', present: () => have('mcopy'), packages: ['mtools'] },
+  {
+    what: 'FAT tools',
+    present: () => have('mcopy') && have('fsck.vfat'),
+    packages: ['mtools', 'dosfstools'],
+  },
   { what: 'partition tools', present: () => have('sfdisk'), packages: ['fdisk'] },
   {
     what: 'file attribute tools',
-    present: () => have('getcap') && have('getfattr'),
-    packages: ['libcap2-bin', 'attr'],
+    present: () => ['getcap', 'getfattr', 'setfacl'].every(have),
+    packages: ['libcap2-bin', 'attr', 'acl'],
   },
 ]
 
