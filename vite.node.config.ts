@@ -5,15 +5,20 @@ import { defineConfig } from 'vite'
 const nodeBuiltins = [...builtinModules, ...builtinModules.map((name) => `node:${name}`)]
 
 /**
- * Programs that run outside the Electron main process, each built as one file:
- * the terminal form and the elevated helper. Which one is chosen by --mode,
+ * What runs outside the Electron main process, each built as one file: the
+ * terminal form, the elevated helper and the direct engine's thread. Which one is chosen by --mode,
  * because a shared chunk would make the helper depend on a second file that
  * root would have to trust as well.
  */
 export default defineConfig(({ mode }) => {
-  const entries: Record<string, { entry: string; external: string[] }> = {
-    helper: { entry: 'src/main/helper/helper.ts', external: [] },
-    slipway: { entry: 'src/main/cli.ts', external: ['dockerode', 'drivelist', 'sudo-prompt'] },
+  const entries: Record<string, { entry: string; folder: string; external: string[] }> = {
+    helper: { entry: 'src/main/helper/helper.ts', folder: 'out/helper', external: [] },
+    direct: { entry: 'src/main/convert/direct/worker.ts', folder: 'out/direct', external: [] },
+    slipway: {
+      entry: 'src/main/cli.ts',
+      folder: 'out/cli',
+      external: ['dockerode', 'drivelist', 'sudo-prompt'],
+    },
   }
   const chosen = entries[mode]
   if (chosen === undefined) {
@@ -21,7 +26,7 @@ export default defineConfig(({ mode }) => {
   }
   return {
     build: {
-      outDir: mode === 'helper' ? 'out/helper' : 'out/cli',
+      outDir: chosen.folder,
       target: 'node20',
       minify: false,
       ssr: true,

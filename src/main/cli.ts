@@ -10,6 +10,7 @@ import { helpText } from './cli/help'
 import { runImages } from './cli/images'
 import { runPreview } from './cli/preview'
 import { createReporter, exitCodes, type ExitCode, type Reporter } from './cli/reporter'
+import { setDirectWorker } from './convert/engines'
 import { setHelperPaths } from './elevation/helper-client'
 import { libraryFolder, openLibrary } from './library/library'
 
@@ -45,6 +46,7 @@ async function main(): Promise<void> {
   // A reader that has seen enough (`slipway images | head -1`) is no error; the work goes on to its end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   setHelperPaths({ executable: process.execPath, helper: join(__dirname, '../helper/helper.cjs') })
+  setDirectWorker(join(__dirname, '../direct/direct.cjs'))
   const parsed = parseCommand(process.argv.slice(2))
   if (!parsed.ok) {
     const topic = parsed.topic === null ? '' : ` ${parsed.topic}`

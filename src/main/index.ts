@@ -8,6 +8,7 @@ import { createPreviews } from './app/previews'
 import { APP_ORIGIN, registerAppScheme, serveWindow } from './app/protocol'
 import { setting } from './app/topic'
 import { openWindow } from './app/window'
+import { setDirectWorker } from './convert/engines'
 import { watchEngine } from './docker/watch'
 import { watchDrives } from './drives/watch'
 import { setHelperPaths } from './elevation/helper-client'
@@ -38,6 +39,7 @@ async function start(): Promise<void> {
       ? join(process.resourcesPath, 'helper/helper.cjs')
       : join(__dirname, '../helper/helper.cjs'),
   })
+  setDirectWorker(join(__dirname, '../direct/direct.cjs'))
 
   const engine = watchEngine()
   const jobs = createJobManager()

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findEngine, ownSurroundings } from '../../src/main/docker/connect'
 import { JOB_LABEL } from '../../src/main/docker/container'
-import { openExport, type ImageExport } from '../../src/main/docker/export'
+import { prepareExport } from '../../src/main/docker/export'
 import { ownMark } from '../../src/main/docker/owner'
 import { watchEngine, type EngineWatcher } from '../../src/main/docker/watch'
 import { openScope } from '../../src/main/jobs/scope'
@@ -94,22 +95,27 @@ describe('watchEngine', () => {
   })
 })
 
-describe('openExport', () => {
+describe('prepareExport', () => {
   /** An image too large to be in any buffer as a whole. */
   const makeImage = (name: string): Promise<string> =>
     importImage(daemon.docker, makeTar([{ name: 'large', content: randomBytes(64_000_000) }]), name)
 
   async function open(imageId: string, signal = AbortSignal.timeout(60_000)) {
     const scope = openScope()
-    const opened = await openExport(daemon.docker, imageId, {
+    const prepared = await prepareExport(daemon.docker, imageId, {
       signal,
       defer: (cleanUp) => scope.defer(cleanUp),
     })
-    if (!opened.ok) throw new Error(opened.failure.code)
-    return { scope, opened: opened.value }
+    if (!prepared.ok) throw new Error(prepared.failure.code)
+    const stream = await prepared.value.open()
+    if (!stream.ok) throw new Error(stream.failure.code)
+    return { scope, opened: { ...prepared.value, stream: stream.value } }
   }
   /** Reads to the end; answers the error that came before it. */
-  async function drain({ stream }: ImageExport, onFirst: () => Promise<void> | void): Promise<unknown> {
+  async function drain(
+    { stream }: { stream: Readable },
+    onFirst: () => Promise<void> | void,
+  ): Promise<unknown> {
     let bytes = 0
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) {

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { JOB_LABEL } from '../../src/main/docker/container'
-import { openExport } from '../../src/main/docker/export'
+import { prepareExport } from '../../src/main/docker/export'
 import { inspectImage, type InspectedImage } from '../../src/main/docker/inspect'
 import { openScope } from '../../src/main/jobs/scope'
 import { importImage, makeTar, startDaemon, type Daemon, type Member } from '../support/daemon'
@@ -80,12 +80,14 @@ describe('the HOWTO’s image', () => {
   test('is exported whole', async () => {
     const scope = openScope()
     const howto = new Docker({ socketPath: engine.socket })
-    const opened = await openExport(howto, engine.howtoImage, {
+    const opened = await prepareExport(howto, engine.howtoImage, {
       signal: signal(),
       defer: (cleanUp) => scope.defer(cleanUp),
     })
     if (!opened.ok) throw new Error(opened.failure.code)
-    const names = await execa('tar', ['--list'], { input: opened.value.stream, maxBuffer: 1e8 })
+    const stream = await opened.value.open()
+    if (!stream.ok) throw new Error(stream.failure.code)
+    const names = await execa('tar', ['--list'], { input: stream.value, maxBuffer: 1e8 })
     await scope.close()
     expect(names.stdout.split('\n')).toEqual(expect.arrayContaining(['vmlinuz', 'usr/sbin/apache2']))
     expect(names.stdout.split('\n').length).toBeGreaterThan(15_000)
@@ -234,7 +236,7 @@ describe('endings', () => {
       expect(await inspectImage(docker, id, signal())).toEqual(failure)
       const scope = openScope()
       expect(
-        await openExport(docker, id, { signal: signal(), defer: (cleanUp) => scope.defer(cleanUp) }),
+        await prepareExport(docker, id, { signal: signal(), defer: (cleanUp) => scope.defer(cleanUp) }),
       ).toEqual(failure)
       await scope.close()
     }

@@ -1,18 +1,16 @@
 import type Docker from 'dockerode'
 import { basename } from 'node:path'
-import { Readable } from 'node:stream'
 import type { DiskRecord } from '../../shared/disk'
-import { fail, ok, type Result } from '../../shared/failure'
+import { ok, type Result } from '../../shared/failure'
 import type { BuildSettings } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
-import { openExport, type ImageExport } from '../docker/export'
+import { prepareExport } from '../docker/export'
 import { inspectImage } from '../docker/inspect'
 import type { JobWork } from '../jobs/manager'
 import { diskIdOf, type Library } from '../library/library'
-import { buildWithKernelEngine } from './kernel/engine'
-import { findKernelTools } from './kernel/tools'
+import { prepareEngine } from './engines'
 import { beginOutput, checkOutputPath, checkOutputSpace } from './output'
-import { planBuild, type BuildPlan } from './plan'
+import { planBuild } from './plan'
 
 /** What is to be built from what. */
 export interface BuildInput {
@@ -49,9 +47,8 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
   context.phase('prepare')
   const path = await checkOutputPath(outputPath)
   if (!path.ok) return path
-  if (settings.engine === 'direct') return fail('not-supported', { what: 'the direct engine' })
-  const tools = findKernelTools()
-  if (!tools.ok) return tools
+  const engine = await prepareEngine(settings.engine)
+  if (!engine.ok) return engine
   const image = await inspectImage(docker, input.imageId, context.signal)
   if (!image.ok) return image
   const planned = planBuild(image.value, settings)
@@ -65,9 +62,15 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
   const output = await beginOutput(outputPath)
   if (!output.ok) return output
   context.defer(output.value.discard)
-  const opened = await openExport(docker, image.value.id, context)
-  if (!opened.ok) return opened
-  const built = await runEngine(context, plan, opened.value, output.value.partPath)
+  const prepared = await prepareExport(docker, image.value.id, context)
+  if (!prepared.ok) return prepared
+  const built = await engine.value.build(context, {
+    docker,
+    plan,
+    source: prepared.value,
+    path: output.value.partPath,
+    imageCreatedAt: image.value.createdAt,
+  })
   if (!built.ok) return built
   context.signal.throwIfAborted()
   const finished = await output.value.finish()
@@ -80,7 +83,7 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     builtAt: Date.now(),
     source: { image: image.value.name, digest: image.value.id },
     engine: settings.engine,
-    firmware: ['bios'],
+    firmware: engine.value.firmware,
     proof: null,
   }
   try {
@@ -90,47 +93,4 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     context.log(`the list of disks was not written: ${String(error)}`)
   }
   return ok(record)
-}
-
-/** Runs the engine; when it fails because the export broke, the answer says why the export broke. */
-async function runEngine(
-  context: JobContext,
-  plan: BuildPlan,
-  source: ImageExport,
-  path: string,
-): Promise<Result<null>> {
-  const broken: { error: unknown }[] = []
-  /** Notes what reading throws. An engine that stops reading early makes the stream fail too, which is no reason but a result. */
-  async function* watched(): AsyncGenerator<Buffer> {
-    try {
-      yield* source.stream as AsyncIterable<Buffer>
-    } catch (error) {
-      broken.push({ error })
-      throw error
-    }
-  }
-  const explained = async (): Promise<Result<null> | null> => {
-    const [first] = broken
-    if (first === undefined || context.signal.aborted) return null
-    return { ok: false, failure: await source.explain(first.error) }
-  }
-  try {
-    const built = await buildWithKernelEngine(context, {
-      tar: Readable.from(watched(), { objectMode: false }),
-      path,
-      sizeBytes: plan.sizeBytes,
-      uuid: plan.rootUuid,
-      diskSignature: plan.diskSignature,
-      kernelPath: plan.kernelPath,
-      initramfsPath: plan.initramfsPath,
-      kernelArguments: plan.kernelArguments,
-      edits: plan.edits,
-      tarBytesTotal: source.contentBytes,
-    })
-    return built.ok ? built : ((await explained()) ?? built)
-  } catch (error) {
-    const failure = await explained()
-    if (failure === null) throw error
-    return failure
-  }
 }

@@ -5,26 +5,33 @@ import type { JobContext } from '../../shared/job'
 import { asReadable, errorCode, errorText, statusCode } from './connect'
 import { createUnstarted, engineFailure } from './container'
 
-/** An image's file system on its way. */
+/** An image's file system, ready to be read. */
 export interface ImageExport {
-  /** A tar archive (PAX, as Go's archive/tar writes it). Ends early with an error when the engine goes. */
-  stream: Readable
+  /** The created, never started container; the engine's answer to `/containers/ID/export` is its tree. */
+  containerId: string
   /** Bytes of all layers: about what the archive will hold, for progress. */
   contentBytes: number
-  /** What an error of the stream means: `engine-lost`, or `image-gone` when the image was removed meanwhile. */
+  /**
+   * Opens it as a tar archive (PAX, as Go's archive/tar writes it), which ends early with an error when the engine
+   * goes. Answers `engine-lost` or `engine-refused`.
+   */
+  open(): Promise<Result<Readable>>
+  /** What a break of the archive means: `engine-lost`, or `image-gone` when the image was removed meanwhile. */
   explain(error: unknown): Promise<Failure>
+  /** Asks whether the archive can still be had: the error that says why not, or null. */
+  lost(): Promise<Error | null>
 }
 
 /**
- * Opens the file system of an image as a tar stream, from a container that is
- * created and never started. The container is removed and the stream closed
+ * Prepares the file system of an image to be read, from a container that is
+ * created and never started. The container is removed and a stream closed
  * when the job ends, however it ends.
  * @param docker the engine
  * @param imageId `sha256:…` or a name
  * @param context the job's
  * @returns `image-gone`, `engine-lost` or `engine-refused`; throws the signal's reason when cancelled
  */
-export async function openExport(
+export async function prepareExport(
   docker: Docker,
   imageId: string,
   context: Pick<JobContext, 'signal' | 'defer'>,
@@ -42,19 +49,34 @@ export async function openExport(
   const { container, remove } = created.value
   context.defer(remove)
   signal.throwIfAborted()
-  let stream: Readable
-  try {
-    stream = asReadable(await container.export({ abortSignal: signal }))
-  } catch (error) {
-    signal.throwIfAborted()
-    return { ok: false, failure: engineFailure(error, imageId) }
-  }
-  // An error that comes when nobody reads must not end the program; a reader gets it all the same.
-  stream.on('error', () => undefined)
-  context.defer(() => {
-    stream.destroy()
+  return ok({
+    containerId: container.id,
+    contentBytes,
+    explain: (error) => explainBreak(docker, imageId, error),
+    async lost() {
+      try {
+        await container.inspect()
+        return null
+      } catch (error) {
+        return error instanceof Error ? error : new Error(String(error))
+      }
+    },
+    async open() {
+      let stream: Readable
+      try {
+        stream = asReadable(await container.export({ abortSignal: signal }))
+      } catch (error) {
+        signal.throwIfAborted()
+        return { ok: false, failure: engineFailure(error, imageId) }
+      }
+      // An error that comes when nobody reads must not end the program; a reader gets it all the same.
+      stream.on('error', () => undefined)
+      context.defer(() => {
+        stream.destroy()
+      })
+      return ok(stream)
+    },
   })
-  return ok({ stream, contentBytes, explain: (error) => explainBreak(docker, imageId, error) })
 }
 
 async function explainBreak(docker: Docker, imageId: string, error: unknown): Promise<Failure> {

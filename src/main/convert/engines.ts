@@ -1,0 +1,180 @@
+import type Docker from 'dockerode'
+import { Readable } from 'node:stream'
+import type { DiskRecord } from '../../shared/disk'
+import { ok, type Result } from '../../shared/failure'
+import type { BuildSettings } from '../../shared/image'
+import type { JobContext } from '../../shared/job'
+import type { ImageExport } from '../docker/export'
+import { findBootLoaders } from './boot-loaders'
+import type { BootLoaders } from './direct/boot'
+import { runDirectEngine, type DirectBuild } from './direct/run'
+import { buildWithKernelEngine } from './kernel/engine'
+import { findKernelTools } from './kernel/tools'
+import type { BuildPlan } from './plan'
+
+/** One disk to be made by an engine. */
+export interface EngineWork {
+  docker: Docker
+  plan: BuildPlan
+  source: ImageExport
+  /** Absolute path of a regular, empty file of the user's own. */
+  path: string
+  /** Milliseconds since 1970. */
+  imageCreatedAt: number
+}
+
+/** A way to make a disk, found to be possible here. */
+export interface Engine {
+  firmware: DiskRecord['firmware']
+  /** Answers nothing, or why the file is to be thrown away; throws the signal's reason when cancelled. */
+  build(context: JobContext, work: EngineWork): Promise<Result<null>>
+}
+
+let directWorkerFile: string | null = null
+
+/** Tells where the direct engine's built thread lies; once, by the composition roots. */
+export function setDirectWorker(file: string): void {
+  directWorkerFile = file
+}
+
+/**
+ * Looks whether an engine can work here, before anything else is done.
+ * @returns `tool-missing` with the package that brings what is missing
+ */
+export async function prepareEngine(name: BuildSettings['engine']): Promise<Result<Engine>> {
+  if (name === 'kernel') {
+    const tools = findKernelTools()
+    return tools.ok ? ok({ firmware: ['bios'], build: buildByKernel }) : tools
+  }
+  const loaders = await findBootLoaders()
+  if (!loaders.ok) return loaders
+  const { bios, uefi } = loaders.value
+  const firmware: DiskRecord['firmware'] = []
+  if (bios !== null) firmware.push('bios')
+  if (uefi !== null) firmware.push('uefi')
+  return ok({ firmware, build: (context, work) => buildDirectly(context, work, loaders.value) })
+}
+
+/** In one pass and without root: facts to disk by Slipway's own writer. */
+async function buildDirectly(
+  context: JobContext,
+  { docker, plan, source, path, imageCreatedAt }: EngineWork,
+  loaders: BootLoaders,
+): Promise<Result<null>> {
+  if (directWorkerFile === null) throw new Error('setDirectWorker was not called')
+  const archive = await archiveOf(docker, source)
+  if (!archive.ok) return archive
+  context.phase('copy')
+  const settings: DirectBuild['settings'] = {
+    size: { bytes: plan.sizeBytes },
+    table: 'mbr',
+    uuid: plan.rootUuid,
+    label: 'slipway',
+    diskSignature: plan.diskSignature,
+    time: sourceDate(imageCreatedAt),
+    edits: plan.edits,
+    boot: {
+      loaders,
+      kernel: { kernelPath: plan.kernelPath, initramfsPath: plan.initramfsPath },
+      kernelArguments: plan.kernelArguments,
+    },
+    manifest: false,
+  }
+  const onProgress = (bytes: number): void => {
+    context.progress(bytes, source.contentBytes)
+  }
+  const worker = directWorkerFile
+  return explainingBreaks(context, source, async () => {
+    const built = await runDirectEngine(
+      worker,
+      { source: archive.value, path, settings },
+      onProgress,
+      context.signal,
+    )
+    if (!built.ok) return built
+    context.log(`${built.value.bytesWritten} bytes written`)
+    for (const [name, count] of built.value.skippedXattrs)
+      context.log(`attribute ${name} left out ${count} times`)
+    return ok(null)
+  })
+}
+
+/**
+ * The time of what has none in the archive, in seconds: SOURCE_DATE_EPOCH
+ * (reproducible-builds.org/specs/source-date-epoch) where it is set, else the image's.
+ */
+function sourceDate(imageCreatedAt: number): number {
+  const given = process.env['SOURCE_DATE_EPOCH'] ?? ''
+  return /^\d{1,12}$/.test(given) ? Number(given) : Math.floor(imageCreatedAt / 1000)
+}
+
+/** The archive by the engine's own socket, which the worker reads faster; through dockerode where there is none or TLS is needed. */
+async function archiveOf(docker: Docker, source: ImageExport): Promise<Result<DirectBuild['source']>> {
+  const { socketPath } = docker.modem as { socketPath?: unknown }
+  if (typeof socketPath !== 'string') return source.open()
+  return ok({
+    kind: 'engine',
+    address: { path: socketPath },
+    request: `/containers/${source.containerId}/export`,
+  })
+}
+
+/** The HOWTO's own way, as root in the helper. */
+async function buildByKernel(context: JobContext, { plan, source, path }: EngineWork): Promise<Result<null>> {
+  const stream = await source.open()
+  if (!stream.ok) return stream
+  return explainingBreaks(context, source, (noteBreak) => {
+    /** Notes what reading throws. An engine that stops reading early makes the stream fail too, which is no reason but a result. */
+    async function* watched(archive: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      try {
+        yield* archive
+      } catch (error) {
+        noteBreak(error)
+        throw error
+      }
+    }
+    return buildWithKernelEngine(context, {
+      tar: Readable.from(watched(stream.value), { objectMode: false }),
+      path,
+      sizeBytes: plan.sizeBytes,
+      uuid: plan.rootUuid,
+      diskSignature: plan.diskSignature,
+      kernelPath: plan.kernelPath,
+      initramfsPath: plan.initramfsPath,
+      kernelArguments: plan.kernelArguments,
+      edits: plan.edits,
+      tarBytesTotal: source.contentBytes,
+    })
+  })
+}
+
+/**
+ * Runs an engine; when it fails because the archive broke off, the answer says
+ * why it did. An archive that is read elsewhere breaks off without an error
+ * here: then the engine is asked whether it and the image are still there.
+ */
+async function explainingBreaks(
+  context: JobContext,
+  source: ImageExport,
+  run: (noteBreak: (error: unknown) => void) => Promise<Result<null>>,
+): Promise<Result<null>> {
+  const breaks: unknown[] = []
+  const explained = async (): Promise<Result<null> | null> =>
+    breaks.length === 0 || context.signal.aborted
+      ? null
+      : { ok: false, failure: await source.explain(breaks[0]) }
+  try {
+    const built = await run((error) => breaks.push(error))
+    if (!built.ok && built.failure.code === 'tar-invalid') {
+      const lost = await source.lost()
+      if (lost !== null) breaks.push(lost)
+    }
+    return built.ok ? built : ((await explained()) ?? built)
+  } catch (error) {
+    const lost = breaks.length === 0 && !context.signal.aborted ? await source.lost() : null
+    if (lost !== null) breaks.push(lost)
+    const failure = await explained()
+    if (failure === null) throw error
+    return failure
+  }
+}
