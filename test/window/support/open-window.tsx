@@ -33,7 +33,7 @@ export async function change(action: () => void): Promise<void> {
   await settle()
 }
 
-/** Presses a button as a keyboard does: React Aria takes that for a press in any environment. */
+/** Presses a button: a click without a pointer, which React Aria takes for a press by assistive technology. */
 export async function press(name: string | RegExp): Promise<void> {
   await change(() => {
     screen.getByRole<HTMLButtonElement>('button', { name }).click()
