@@ -98,8 +98,10 @@ async function stopEngine(directory) {
       await sleep(100)
     }
   }
-  for (const mountPoint of await mountPointsBelow(directory)) {
-    await runAsRoot('umount', [mountPoint])
+  for (const mountPoint of await mountPoints()) {
+    if (mountPoint.startsWith(`${directory}/`)) {
+      await runAsRoot('umount', [mountPoint])
+    }
   }
   if (isRoot()) {
     await rm(directory, { recursive: true, force: true })
@@ -108,15 +110,11 @@ async function stopEngine(directory) {
   }
 }
 
-/**
- * @param {string} directory
- * @returns {Promise<string[]>} the mount points below it, innermost first (proc_pid_mountinfo(5), field 5)
- */
-export async function mountPointsBelow(directory) {
+/** @returns {Promise<string[]>} all mount points, the last mounted first (proc_pid_mountinfo(5), field 5) */
+export async function mountPoints() {
   const table = await readFile('/proc/self/mountinfo', 'utf8')
   return table
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
-    .filter((mountPoint) => mountPoint.startsWith(`${directory}/`))
-    .sort((one, other) => other.length - one.length)
+    .reverse()
 }

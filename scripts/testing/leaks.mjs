@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { docker, mountPointsBelow } from '../setup/engine.mjs'
+import { docker, mountPoints } from '../setup/engine.mjs'
 import { root } from '../setup/paths.mjs'
 import { run, runAsRoot } from '../setup/run.mjs'
 
@@ -88,26 +88,29 @@ function readProcess(pid, file) {
   }
 }
 
+/** Tests that change user cannot use the workspace, which is root's, and have directories beside it. */
+const BESIDE = /^\/(var\/tmp|tmp|run)\/\.?slipway/
+
 async function mounts(workspace) {
-  return (await mountPointsBelow(workspace)).map((path) => ({
-    what: `mount ${path}`,
-    remove: () => runAsRoot('umount', [path]),
-  }))
+  return (await mountPoints()).flatMap((path) => {
+    const what = `mount ${path}`
+    if (path.startsWith(`${workspace}/`)) {
+      return [{ what, remove: () => runAsRoot('umount', [path]) }]
+    }
+    return BESIDE.test(path) ? [{ what }] : []
+  })
 }
 
-/** Loop devices of files that lie in the workspace; those of other programs come and go as they like. */
 async function loopDevices(workspace) {
   const listing = await run('losetup', ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'])
   return lines(listing.stdout).flatMap((line) => {
     const [device, file = ''] = line.split(' ')
-    return file.startsWith(`${workspace}/`)
-      ? [
-          {
-            what: `loop device ${device} of ${file}`,
-            remove: () => runAsRoot('losetup', ['--detach', device]),
-          },
-        ]
-      : []
+    const what = `loop device ${device} of ${file}`
+    if (file.startsWith(`${workspace}/`)) {
+      return [{ what, remove: () => runAsRoot('losetup', ['--detach', device]) }]
+    }
+    // The helper attaches in a mount namespace of its own, where the file has another path.
+    return [{ what }]
   })
 }
 
