@@ -5,23 +5,28 @@ import { portChannel } from '../../src/renderer/features/preview/port-channel'
 import { change, chooseIn, isEnabled, openWindow, press } from './support/open-window'
 import { ended, fullTopics, previewJob } from './support/samples'
 
-async function openPreview() {
+async function handOnPort(port: MessagePort, source: Window | null = window): Promise<void> {
+  // As the preload does it.
+  await change(() => {
+    window.dispatchEvent(
+      new MessageEvent('message', {
+        source,
+        data: { channel: 'slipway:preview-port', previewId: 'machine-1', stream: 'serial' },
+        ports: [port],
+      }),
+    )
+  })
+}
+
+async function openPreview(portsComeFirst = true) {
   const fake = await openWindow(fullTopics)
   const { port1, port2 } = new MessageChannel()
   const typed: string[] = []
   port1.onmessage = (event) => typed.push(new TextDecoder().decode(event.data as Uint8Array))
   await chooseIn('Disks', 'my-machine.img')
-  await change(() => {
-    // As the preload hands a port on.
-    window.dispatchEvent(
-      new MessageEvent('message', {
-        source: window,
-        data: { channel: 'slipway:preview-port', previewId: 'machine-1', stream: 'serial' },
-        ports: [port2],
-      }),
-    )
-  })
+  if (portsComeFirst) await handOnPort(port2)
   await press('Preview')
+  if (!portsComeFirst) await handOnPort(port2)
   await change(() => fake.set('jobs', [previewJob]))
   return { fake, port: port1, typed }
 }
@@ -44,21 +49,27 @@ describe('the preview', () => {
     port.close()
   })
 
-  it('carries the serial console both ways', async () => {
-    const { port, typed } = await openPreview()
-    await change(() => screen.getByRole('tab', { name: 'Serial console' }).click())
-    port.postMessage(new TextEncoder().encode('\u001b[0;32mmy-machine\u001b[0m login: '))
-    const output = screen.getByRole('log', { name: 'Output of the serial console' })
-    await waitFor(() => output.textContent.includes('my-machine login: '))
-    const input = screen.getByRole('textbox', { name: 'Type into the serial console' })
-    await change(() => {
-      fireEvent.input(input, { target: { value: 'root' } })
-      fireEvent.keyDown(input, { key: 'Enter' })
-      fireEvent.keyDown(input, { key: 'c', ctrlKey: true })
-    })
-    await waitFor(() => typed.join('') === 'root\r\u0003')
-    port.close()
-  })
+  it.each([
+    ['before', true],
+    ['after', false],
+  ])(
+    'carries the serial console both ways, with ports that come %s the answer',
+    async (_, portsComeFirst) => {
+      const { port, typed } = await openPreview(portsComeFirst)
+      await change(() => screen.getByRole('tab', { name: 'Serial console' }).click())
+      port.postMessage(new TextEncoder().encode('\u001b[0;32mmy-machine\u001b[0m login: '))
+      const output = screen.getByRole('log', { name: 'Output of the serial console' })
+      await waitFor(() => output.textContent.includes('my-machine login: '))
+      const input = screen.getByRole('textbox', { name: 'Type into the serial console' })
+      await change(() => {
+        fireEvent.input(input, { target: { value: 'root' } })
+        fireEvent.keyDown(input, { key: 'Enter' })
+        fireEvent.keyDown(input, { key: 'c', ctrlKey: true })
+      })
+      await waitFor(() => typed.join('') === 'root\r\u0003')
+      port.close()
+    },
+  )
 
   it('powers off and stops by its own id', async () => {
     const { fake, port } = await openPreview()
@@ -91,15 +102,7 @@ describe('the preview', () => {
     const fake = await openWindow(fullTopics)
     const { port1, port2 } = new MessageChannel()
     await chooseIn('Disks', 'my-machine.img')
-    await change(() => {
-      window.dispatchEvent(
-        new MessageEvent('message', {
-          source: null,
-          data: { channel: 'slipway:preview-port', previewId: 'machine-1', stream: 'serial' },
-          ports: [port2],
-        }),
-      )
-    })
+    await handOnPort(port2, null)
     await press('Preview')
     await change(() => fake.set('jobs', [previewJob]))
     await change(() => screen.getByRole('tab', { name: 'Serial console' }).click())

@@ -1,5 +1,5 @@
 import { act, cleanup, render, screen, within } from '@testing-library/react'
-import { afterEach } from 'vitest'
+import { afterEach, vi } from 'vitest'
 import { ApiProvider } from '../../../src/renderer/api/api'
 import { SlipwayWindow } from '../../../src/renderer/app/slipway-window'
 import { PreviewProvider } from '../../../src/renderer/features/preview/sessions'
@@ -7,6 +7,8 @@ import { createFakeApi, type FakeApi } from './fake-api'
 import type { Topics } from './samples'
 
 afterEach(cleanup)
+// Finding by role walks the whole window, and a busy machine made five seconds too few.
+vi.setConfig({ testTimeout: 30_000 })
 
 /** Opens the window over a stand-in for the main process, and waits until it has read its topics. */
 export async function openWindow(topics: Partial<Topics> = {}): Promise<FakeApi> {
