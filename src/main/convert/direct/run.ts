@@ -36,7 +36,11 @@ export async function runDirectEngine(
   const neededBytes = 'bytes' in settings.size ? settings.size.bytes : settings.size.freeBytes
   const stream = 'kind' in build.source ? null : build.source
   const source: DiskSource = 'kind' in build.source ? build.source : { kind: 'messages' }
-  const worker = new Worker(workerFile, { workerData: { source, path, settings } satisfies DiskRequest })
+  const worker = new Worker(workerFile, {
+    workerData: { source, path, settings } satisfies DiskRequest,
+    // Little of what the engine makes dies young: a large nursery only grows the thread (341 to 241 MB with 400,000 files).
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  })
   const send = (message: ToWorker): void => {
     // A chunk is often a view of something larger, all of which would be cloned: a copy of its own is handed over.
     if (message.type === 'chunk') worker.postMessage(message, [message.bytes.buffer as ArrayBuffer])
