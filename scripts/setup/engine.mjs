@@ -41,8 +41,9 @@ export function docker(host, args, options) {
 
 /**
  * Starts a Docker Engine of our own that touches nothing else on the machine: own data, own socket, own
- * containerd namespace, and no bridge, because a second engine on docker0 hands out addresses that are taken
- * and rewrites the firewall. Builds therefore need `--network host`.
+ * containerd namespace, and a bridge of its own that leads nowhere: on docker0 it would hand out addresses that are
+ * taken, and told to have none it deletes docker0, whosesoever that is (daemon_unix.go,
+ * removeDefaultBridgeInterface). The firewall is left alone. Builds therefore need `--network host`.
  * @returns {Promise<{ host: string, socket: string, directory: string, stop: () => Promise<void> }>}
  *   host: for DOCKER_HOST; stop: ends it and removes all its data
  * @throws {Error} when it does not start; nothing is left then
@@ -52,7 +53,9 @@ export async function startEngine() {
   const directory = await mkdtemp('/var/tmp/slipway-engine-')
   const socket = join(directory, 'docker.sock')
   const host = `unix://${socket}`
-  const stop = () => stopEngine(directory)
+  // Names of interfaces have at most 15 characters (linux/if.h, IFNAMSIZ).
+  const bridge = `slw-${basename(directory).slice(-6)}`
+  const stop = () => stopEngine(directory, bridge)
   await mkdir(join(directory, 'exec'))
   const log = openSync(join(directory, 'dockerd.log'), 'a')
   const args = [
@@ -65,10 +68,11 @@ export async function startEngine() {
       '--group',
       String(process.getgid?.() ?? 0),
     ],
-    ...['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
+    ...['--bridge', bridge, '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
     ...['--containerd-namespace', basename(directory)],
     ...['--containerd-plugins-namespace', `${basename(directory)}-plugins`],
   ]
+  await addBridge(bridge)
   const dockerd = findProgram('dockerd') ?? 'dockerd'
   const [command, commandArgs] = isRoot() ? [dockerd, args] : ['sudo', ['--', dockerd, ...args]]
   // In a session of its own: Ctrl-C would end it before its containers are gone.
@@ -89,7 +93,25 @@ export async function startEngine() {
   return { host, socket, directory, stop }
 }
 
-async function stopEngine(directory) {
+/**
+ * Makes a bridge without members. Its address is one for tests between devices (RFC 2544, 198.18.0.0/15), which
+ * no network that somebody uses has.
+ */
+async function addBridge(bridge) {
+  const host = Math.floor(Math.random() * 0x3fff) * 4 + 1
+  const address = `198.18.${host >> 8}.${host & 255}/30`
+  for (const words of [
+    ['link', 'add', bridge, 'type', 'bridge'],
+    ['address', 'add', address, 'dev', bridge],
+  ]) {
+    const added = await runAsRoot('ip', words)
+    if (added.code !== 0) {
+      throw new Error(`A bridge for the engine cannot be made: ${added.stderr.trim()}`)
+    }
+  }
+}
+
+async function stopEngine(directory, bridge) {
   const pid = await readFile(join(directory, 'dockerd.pid'), 'utf8').catch(() => null)
   if (pid !== null) {
     await runAsRoot('kill', ['-TERM', pid.trim()])
@@ -98,6 +120,7 @@ async function stopEngine(directory) {
       await sleep(100)
     }
   }
+  await runAsRoot('ip', ['link', 'delete', bridge])
   for (const mountPoint of await mountPoints()) {
     if (mountPoint.startsWith(`${directory}/`)) {
       await runAsRoot('umount', [mountPoint])

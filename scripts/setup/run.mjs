@@ -101,7 +101,7 @@ export function canBeRoot() {
 
 /** What a program that is run as root gets of our environment: nothing that could be a secret, for it shows in ps. */
 const PASSED_ON =
-  /^(PATH|HOME|TMPDIR|XDG_.*|LANG|LC_.*|DISPLAY|DOCKER_HOST|SLIPWAY_.*|ELECTRON_.*|CI|DEBIAN_FRONTEND)$/
+  /^(PATH|TMPDIR|XDG_.*|LANG|LC_.*|DISPLAY|DOCKER_HOST|SLIPWAY_.*|ELECTRON_.*|CI|DEBIAN_FRONTEND)$/
 
 /**
  * Runs a program with the rights of root: directly, or through sudo, which may ask for the password.
