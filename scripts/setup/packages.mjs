@@ -29,10 +29,16 @@ const MACHINE_NEEDS = [
   },
   { what: 'ext4 tools', present: () => have('mkfs.ext4') && have('e2fsck'), packages: ['e2fsprogs'] },
   { what: 'loop device tools', present: () => have('losetup') && have('mount'), packages: ['mount'] },
+  { what: "the engine's network", present: () => have('ip'), packages: ['iproute2'] },
   {
     what: 'the boot loader',
     present: () => have('extlinux') && existsSync('/usr/lib/syslinux/mbr/mbr.bin'),
     packages: ['extlinux', 'syslinux-common'],
+  },
+  {
+    what: 'the boot loader for UEFI',
+    present: () => existsSync('/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi'),
+    packages: ['grub-efi-amd64-bin'],
   },
 ]
 

@@ -54,7 +54,7 @@ export const buildSettingsSchema = z.object({
 })
 export type BuildSettings = z.infer<typeof buildSettingsSchema>
 
-export const defaultBuildSettings: BuildSettings = { sizeBytes: null, engine: 'kernel', kernelArguments: '' }
+export const defaultBuildSettings: BuildSettings = { sizeBytes: null, engine: 'direct', kernelArguments: '' }
 
 export const chainLinkNames = ['disk', 'partition', 'bootloader', 'kernel', 'init', 'applications'] as const
 export type ChainLinkName = (typeof chainLinkNames)[number]

@@ -40,7 +40,11 @@ export async function startDaemon(): Promise<Daemon> {
 
   async function start(): Promise<void> {
     const log = openSync(join(folder, 'log'), 'a')
-    const started = spawn('dockerd', words, { stdio: ['ignore', log, log], detached: true })
+    // In a network of its own: without a bridge dockerd deletes docker0, whosesoever it is.
+    const started = spawn('unshare', ['--net', '--', 'dockerd', ...words], {
+      stdio: ['ignore', log, log],
+      detached: true,
+    })
     closeSync(log)
     child = started
     for (let tries = 0; tries < 300; tries++) {

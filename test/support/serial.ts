@@ -1,0 +1,56 @@
+import type { Machine } from '../../src/main/preview/machine'
+
+/** A person at the serial console. */
+export interface SerialConsole {
+  /** Waits until the machine has said it; throws with its last words after so many milliseconds. */
+  waitFor(wanted: RegExp, milliseconds: number): Promise<void>
+  /** Logs in as root, who has no password, and makes the shell quiet. */
+  logIn(milliseconds: number): Promise<void>
+  /** Runs a command in the shell; answers what it wrote, trimmed. */
+  run(command: string, milliseconds?: number): Promise<string>
+}
+
+/** Sits down at a machine's serial port. */
+export function serialConsole(machine: Machine): SerialConsole {
+  let text = ''
+  machine.onSerial((bytes) => {
+    text += bytes.toString('latin1')
+  })
+  const type = (line: string): void => {
+    machine.writeSerial(Buffer.from(`${line}\r`, 'latin1'))
+  }
+  async function waitFor(wanted: RegExp, milliseconds: number): Promise<void> {
+    const until = Date.now() + milliseconds
+    while (!wanted.test(text)) {
+      if (Date.now() > until) {
+        throw new Error(`the serial console never said ${String(wanted)}:\n${text.slice(-2000)}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+  }
+  return {
+    waitFor,
+    async logIn(milliseconds) {
+      await waitFor(/login: $/, milliseconds)
+      type('root')
+      await waitFor(/# $/, 120_000)
+      // The sum keeps the answer apart from the echo of the question.
+      type('stty -echo cols 1000; PS1=; PS2=; bind "set enable-bracketed-paste off"; echo READY$((40 + 2))')
+      await waitFor(/READY42/, 60_000)
+    },
+    async run(command, milliseconds = 120_000) {
+      text = ''
+      type(`${command}; echo "<<END$((40 + 2))>>"`)
+      await waitFor(/<<END42>>/, milliseconds)
+      return (
+        text
+          .slice(0, text.indexOf('<<END42>>'))
+          .replaceAll('\r', '')
+          // Settings of the terminal are no output (ECMA-48, control sequences).
+          // eslint-disable-next-line no-control-regex
+          .replace(/\u001b\[[0-9;?]*[a-zA-Z]/g, '')
+          .trim()
+      )
+    },
+  }
+}
