@@ -23,7 +23,7 @@ const CAPABILITY = 'pack("V5",0x02000001,0x2000,0,0,0)'
 const LIST_FILES =
   "find /usr -xdev ! -type d -printf '%P %y %m %U %G %n %s %T@ %l\\n' | sed 's/\\(\\.[0-9]*\\) / /' | LC_ALL=C sort | sha256sum"
 const READ_CAPABILITY =
-  'perl -e \'$v="\\0"x64; $n=syscall(191,"/usr/local/bin/capable","security.capability",$v,64); print unpack("H*",substr($v,0,$n))\''
+  'perl -e \'($p,$n,$v)=("/usr/local/bin/capable","security.capability","\\0"x64); $s=syscall(191,$p,$n,$v,64); print unpack("H*",substr($v,0,$s))\''
 
 const scope = openScope()
 let engine: Engine
@@ -45,7 +45,7 @@ beforeAll(async () => {
   const dockerfile = [
     `FROM ${tests.howtoImage}`,
     'RUN cp /bin/true /usr/local/bin/capable && ln /usr/local/bin/capable /usr/local/bin/second-name',
-    `RUN perl -e '$v=${CAPABILITY}; syscall(188,"/usr/local/bin/capable","security.capability",$v,20,0)==0 or die $!'`,
+    `RUN perl -e '($p,$n,$v)=("/usr/local/bin/capable","security.capability",${CAPABILITY}); syscall(188,$p,$n,$v,20,0)==0 or die $!'`,
   ].join('\n')
   await execa('docker', ['-H', tests.host, 'build', '--network', 'host', '-q', '-t', IMAGE, '-'], {
     input: dockerfile,
