@@ -95,9 +95,14 @@ export function defaultDiskBytes(contentBytes: number): number {
  * The HOWTO's chain for one image.
  * @param facts what the image has
  * @param settings what was chosen
+ * @param firmware for which the chosen engine's disks boot; empty where it lacks its boot loaders
  * @returns the six links in their order
  */
-export function chainOf(facts: ImageFacts, settings: BuildSettings): ChainLink[] {
+export function chainOf(
+  facts: ImageFacts,
+  settings: BuildSettings,
+  firmware: readonly ('bios' | 'uefi')[],
+): ChainLink[] {
   const text = (value: string): ChainLink['value'] => ({ kind: 'text', text: value })
   const applications = [...facts.applications.entrypoint, ...facts.applications.command].join(' ')
   return [
@@ -109,8 +114,8 @@ export function chainOf(facts: ImageFacts, settings: BuildSettings): ChainLink[]
     { name: 'partition', state: 'added', value: text('MBR') },
     {
       name: 'bootloader',
-      state: 'added',
-      value: text(settings.engine === 'direct' ? 'BIOS + UEFI' : 'BIOS'),
+      state: firmware.length === 0 ? 'wrong' : 'added',
+      value: firmware.length === 0 ? { kind: 'none' } : text(firmware.join(' + ').toUpperCase()),
     },
     {
       name: 'kernel',

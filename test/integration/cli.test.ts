@@ -21,6 +21,7 @@ beforeAll(async () => {
   for (const [mode, name] of [
     ['slipway', 'cli'],
     ['helper', 'helper'],
+    ['direct', 'direct'],
   ] as const) {
     await build({
       configFile: resolve('vite.node.config.ts'),
@@ -125,28 +126,33 @@ async function expectNothingLeft(): Promise<void> {
   expect(await loops()).toEqual([])
 }
 
-describe('slipway build', () => {
+describe.each([
+  ['kernel', ['prepare', 'format', 'copy', 'bootloader', 'check']],
+  ['direct', ['prepare', 'copy']],
+])('slipway build by the %s engine', (engine, ownPhases) => {
+  const machine = (...words: string[]): string[] => ['build', 'machine:1', '--engine', engine, ...words]
+
   test('makes a disk, its record and an entry in the list; and never a second one over it', async () => {
-    const { code, answer, stderr } = await slipway('build', 'machine:1', '-o', disk())
+    const { code, answer, stderr } = await slipway(...machine('-o', disk()))
     expect([code, answer?.ok]).toEqual([0, true])
     expect(await disks()).toEqual(['a.img', 'a.img.slipway.json'])
     expect(await readdir(join(folder, 'data/slipway/disks'))).toHaveLength(1)
     const lines = stderr.trim().split('\n')
     const messages = lines.map((line) => JSON.parse(line) as { type: string; phase: string })
     const phases = messages.filter(({ type }) => type === 'progress').map(({ phase }) => phase)
-    expect([...new Set(phases)]).toEqual(['prepare', 'format', 'copy', 'bootloader', 'check'])
+    expect([...new Set(phases)]).toEqual(ownPhases)
     expect(await containers()).toEqual([])
     expect(await loops()).toEqual([])
 
     const before = await stat(disk())
-    const again = await slipway('build', 'machine:1', '-o', disk())
+    const again = await slipway(...machine('-o', disk()))
     expect([again.code, again.answer?.failure?.code]).toEqual([1, 'output-exists'])
     expect((await stat(disk())).mtimeMs).toBe(before.mtimeMs)
   })
 
   test('refuses what cannot become a machine before it writes anything', async () => {
     const attempt = async (...words: string[]): Promise<unknown[]> => {
-      const { code, answer } = await slipway('build', ...words)
+      const { code, answer } = await slipway('build', '--engine', engine, ...words)
       return [code, answer?.failure?.code ?? answer?.usage]
     }
     expect(await attempt('app:1', '-o', disk())).toEqual([1, 'kernel-missing'])
@@ -160,8 +166,8 @@ describe('slipway build', () => {
   })
 
   test('Ctrl-C cancels and cleans up, a second one does not cut that short', async () => {
-    for (const phase of ['prepare', 'format', 'copy'] as const) {
-      const running = start(['build', 'machine:1', '-o', disk()])
+    for (const phase of ownPhases.slice(0, 3)) {
+      const running = start(machine('-o', disk()))
       await running.reached(phase)
       running.process.kill('SIGINT')
       running.process.kill('SIGINT')
@@ -173,24 +179,24 @@ describe('slipway build', () => {
   })
 
   test('an engine that is killed in the middle leaves nothing, and the next build tidies up after it', async () => {
-    const running = start(['build', 'machine:1', '-o', disk()])
+    const running = start(machine('-o', disk()))
     await running.reached('copy')
     await daemon.end('SIGKILL')
     const { code, answer } = await running.ended
     expect([code, answer?.failure?.code]).toEqual([1, 'engine-lost'])
     await expectNothingLeft()
     await daemon.start()
-    expect((await slipway('build', 'machine:1', '-o', disk())).code).toBe(0)
+    expect((await slipway(...machine('-o', disk()))).code).toBe(0)
     expect(await containers()).toEqual([])
   })
 
   test('killed itself it leaves nothing that looks finished, and a second try works and tidies up', async () => {
-    const running = start(['build', 'machine:1', '-o', disk()])
+    const running = start(machine('-o', disk()))
     await running.reached('copy')
     running.process.kill('SIGKILL')
     await running.ended
     expect((await disks()).filter((name) => !name.endsWith('.slipway-part'))).toEqual([])
-    expect((await slipway('build', 'machine:1', '-o', disk())).code).toBe(0)
+    expect((await slipway(...machine('-o', disk()))).code).toBe(0)
     expect(await disks()).toEqual(['a.img', 'a.img.slipway.json'])
     expect(await containers()).toEqual([])
     expect(await loops()).toEqual([])

@@ -18,7 +18,7 @@ describe('parseCommand', () => {
       json: false,
       image: 'a:1',
       output: 'b.img',
-      settings: { sizeBytes: 4 * 1024 ** 3, engine: 'kernel', kernelArguments: '' },
+      settings: { sizeBytes: 4 * 1024 ** 3, engine: 'direct', kernelArguments: '' },
     })
     expect(command('preview b.img --until-login --firmware uefi --timeout 9 --memory 2GB')).toEqual({
       name: 'preview',

@@ -28,7 +28,7 @@ describe('the chain', () => {
     expect(chainWords()).toEqual([
       '|Disk|2.28 GB|Slipway adds it',
       '|Partition|MBR|Slipway adds it',
-      '|Boot loader|BIOS|Slipway adds it',
+      '|Boot loader|BIOS + UEFI|Slipway adds it',
       '|Kernel|6.1.0-37-amd64|in the image',
       '|Init|systemd|in the image',
       '|Apps|/bin/bash|in the image',
@@ -61,8 +61,8 @@ describe('building', () => {
   it('builds with what was set', async () => {
     const fake = await openWindow(fullTopics)
     await chooseIn('Images', MACHINE)
-    await change(() => screen.getByRole('radio', { name: 'By Slipway itself' }).click())
-    expect(chainWords()[2]).toBe('|Boot loader|BIOS + UEFI|Slipway adds it')
+    await change(() => screen.getByRole('radio', { name: /kernel/ }).click())
+    expect(chainWords()[2]).toBe('|Boot loader|BIOS|Slipway adds it')
     await change(() => screen.getByRole('tab', { name: /Kernel/ }).click())
     await change(() => {
       fireEvent.change(screen.getByRole('textbox', { name: /command line/ }), {
@@ -73,7 +73,7 @@ describe('building', () => {
     expect(fake.inputsOf('buildDisk')).toEqual([
       {
         imageId: machineImage.id,
-        settings: { sizeBytes: null, engine: 'direct', kernelArguments: 'console=ttyS0' },
+        settings: { sizeBytes: null, engine: 'kernel', kernelArguments: 'console=ttyS0' },
       },
     ])
   })
@@ -141,18 +141,22 @@ describe('building', () => {
     expect(screen.getByRole('heading', { level: 1, name: 'fresh.img' })).toBeTruthy()
   })
 
-  it('says what the kernel engine lacks on this computer', async () => {
+  it('says what an engine lacks on this computer', async () => {
     await openWindow({
       ...fullTopics,
       host: {
         ...host,
-        kernelEngine: { found: false, missing: ['extlinux'], remedy: 'sudo apt install extlinux' },
+        engines: {
+          direct: { firmware: [], missing: ['extlinux'], remedy: 'sudo apt install extlinux' },
+          kernel: { firmware: ['bios'], missing: [], remedy: '' },
+        },
       },
     })
     await chooseIn('Images', MACHINE)
     expect(screen.getByText(/sudo apt install extlinux/)).toBeTruthy()
     expect(isEnabled('Build disk')).toBe(false)
-    await change(() => screen.getByRole('radio', { name: 'By Slipway itself' }).click())
+    await change(() => screen.getByRole('tab', { name: /Disk/ }).click())
+    await change(() => screen.getByRole('radio', { name: /kernel/ }).click())
     expect(isEnabled('Build disk')).toBe(true)
   })
 

@@ -1,15 +1,13 @@
 import { existsSync } from 'node:fs'
+import type { BuildSettings } from '../../shared/image'
 import type { HostState } from '../../shared/ipc/contract'
-import { findKernelTools } from '../convert/kernel/tools'
+import { prepareEngine } from '../convert/engines'
 import { describeQemu } from '../preview/find'
 
 /** Looks at what this machine can do, for the window to say before something is tried. */
 export async function describeHost(): Promise<HostState> {
   const isRoot = process.getuid?.() === 0
   const isLinux = process.platform === 'linux'
-  const kernelTools = findKernelTools()
-  const missing =
-    kernelTools.ok || kernelTools.failure.code !== 'tool-missing' ? [] : [kernelTools.failure.facts.package]
   return {
     platform: process.platform,
     qemu: await describeQemu(),
@@ -18,10 +16,18 @@ export async function describeHost(): Promise<HostState> {
       found: isRoot || !isLinux || existsSync('/usr/bin/pkexec'),
       remedy: 'sudo apt install pkexec polkitd',
     },
-    kernelEngine: {
-      found: isLinux && kernelTools.ok,
-      missing,
-      remedy: missing.length === 0 ? '' : `sudo apt install ${missing.join(' ')}`,
-    },
+    engines: { direct: await abilityOf('direct'), kernel: await abilityOf('kernel') },
+  }
+}
+
+async function abilityOf(engine: BuildSettings['engine']): Promise<HostState['engines']['direct']> {
+  const prepared = await prepareEngine(engine)
+  if (prepared.ok) return { firmware: prepared.value.firmware, missing: [], remedy: '' }
+  const { failure } = prepared
+  if (failure.code !== 'tool-missing') return { firmware: [], missing: ['Linux'], remedy: '' }
+  return {
+    firmware: [],
+    missing: [failure.facts.tool],
+    remedy: `sudo apt install ${failure.facts.package}`,
   }
 }

@@ -1,7 +1,7 @@
 import type Docker from 'dockerode'
 import { Readable } from 'node:stream'
 import type { DiskRecord } from '../../shared/disk'
-import { ok, type Result } from '../../shared/failure'
+import { fail, ok, type Result } from '../../shared/failure'
 import type { BuildSettings } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
 import type { ImageExport } from '../docker/export'
@@ -43,6 +43,8 @@ export function setDirectWorker(file: string): void {
  */
 export async function prepareEngine(name: BuildSettings['engine']): Promise<Result<Engine>> {
   if (name === 'kernel') {
+    if (process.platform !== 'linux')
+      return fail('not-supported', { what: 'the kernel engine on this system' })
     const tools = findKernelTools()
     return tools.ok ? ok({ firmware: ['bios'], build: buildByKernel }) : tools
   }

@@ -79,13 +79,20 @@ export type ListedDrive = z.infer<typeof listedDrive>
 const listedDisk = diskRecordSchema.extend({ name: z.string(), present: z.boolean() })
 export type ListedDisk = z.infer<typeof listedDisk>
 
+/** What an engine can do here: for which firmware its disks boot, none when it lacks something, and how to get that. */
+const engineAbility = z.object({
+  firmware: z.array(z.enum(['bios', 'uefi'])),
+  missing: z.array(z.string()),
+  remedy: z.string(),
+})
+
 /** What this machine can do, for the window to say before something is tried. */
 const hostState = z.object({
   platform: z.string(),
   /** null = found; else how to get it on this system. */
   qemu: z.object({ found: z.boolean(), remedy: z.string() }),
   elevation: z.object({ needed: z.boolean(), found: z.boolean(), remedy: z.string() }),
-  kernelEngine: z.object({ found: z.boolean(), missing: z.array(z.string()), remedy: z.string() }),
+  engines: z.object({ direct: engineAbility, kernel: engineAbility }),
 })
 export type HostState = z.infer<typeof hostState>
 

@@ -243,7 +243,10 @@ export const host: TopicValue<'host'> = {
   platform: 'linux',
   qemu: { found: true, remedy: '' },
   elevation: { needed: true, found: true, remedy: '' },
-  kernelEngine: { found: true, missing: [], remedy: '' },
+  engines: {
+    direct: { firmware: ['bios', 'uefi'], missing: [], remedy: '' },
+    kernel: { firmware: ['bios'], missing: [], remedy: '' },
+  },
 }
 
 /** Nothing there yet, engine ready. */

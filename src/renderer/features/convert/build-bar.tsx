@@ -26,8 +26,9 @@ export function buildObstacle(
   if (tooSmall !== null) return tooSmall
   const wrongArguments = argumentsError(settings)
   if (wrongArguments !== null) return wrongArguments
-  if (settings.engine === 'kernel' && host?.kernelEngine.found === false) {
-    return `Missing on this computer: ${host.kernelEngine.missing.join(', ')}. See Disk, “How it is built”.`
+  const ability = host?.engines[settings.engine]
+  if (ability?.firmware.length === 0) {
+    return `Missing on this computer: ${ability.missing.join(', ')}. See Disk, “How it is built”.`
   }
   return null
 }

@@ -83,19 +83,23 @@ export function DiskSettings(props: {
 }
 
 function engineChoices(host: HostState | undefined): Choice[] {
-  const kernelMissing = host !== undefined && !host.kernelEngine.found
+  const detail = (engine: 'direct' | 'kernel', words: string): string => {
+    const ability = host?.engines[engine]
+    return ability?.firmware.length === 0
+      ? `Missing here: ${ability.missing.join(', ')}. ${ability.remedy}`
+      : words
+  }
+  const password = host?.elevation.needed === true ? ' Asks for an administrator’s password.' : ''
   return [
-    {
-      value: 'kernel',
-      title: 'By this system’s kernel',
-      detail: kernelMissing
-        ? `Missing here: ${host.kernelEngine.missing.join(', ')}. ${host.kernelEngine.remedy}`
-        : `The HOWTO’s own way: mkfs.ext4, mount and EXTLINUX.${host?.elevation.needed === true ? ' Asks for an administrator’s password.' : ''}`,
-    },
     {
       value: 'direct',
       title: 'By Slipway itself',
-      detail: 'Writes the file system in one pass. Needs no password and no mount.',
+      detail: detail('direct', 'Writes the file system in one pass. Needs no password and no mount.'),
+    },
+    {
+      value: 'kernel',
+      title: 'By this system’s kernel',
+      detail: detail('kernel', `The HOWTO’s own way: mkfs.ext4, mount and EXTLINUX.${password}`),
     },
   ]
 }

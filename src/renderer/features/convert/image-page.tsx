@@ -46,7 +46,11 @@ export function ImagePage(props: ImagePageProps) {
     )
   }
   const { facts, estimate } = inspection
-  const links = chainOf(facts, props.settings)
+  const links = chainOf(
+    facts,
+    props.settings,
+    props.host?.engines[props.settings.engine].firmware ?? ['bios'],
+  )
   const name = chosen ?? links.find(({ state }) => state === 'wrong')?.name ?? 'disk'
   return (
     <Page

@@ -127,18 +127,28 @@ function PartitionPanel({ settings, defaultBytes }: LinkPanelProps) {
   )
 }
 
-function BootLoaderPanel({ settings }: LinkPanelProps) {
+function BootLoaderPanel({ settings, host }: LinkPanelProps) {
+  const ability = host?.engines[settings.engine]
   return (
     <TwoSides
       image={<p>None that a computer could start from.</p>}
       slipway={
-        settings.engine === 'kernel' ? (
+        ability?.firmware.length === 0 ? (
           <p>
-            EXTLINUX, started by the boot code of the MBR. It loads the kernel and names the root by its UUID.
-            It boots on BIOS firmware, and on UEFI with its compatibility mode (CSM) on.
+            Nothing: this computer has no boot loader to put on the disk. Missing:{' '}
+            {ability.missing.join(', ')}. {ability.remedy}
           </p>
         ) : (
-          <p>EXTLINUX for BIOS firmware and GRUB for UEFI. One disk boots both ways.</p>
+          <>
+            {ability?.firmware.includes('bios') !== false && (
+              <p>EXTLINUX for BIOS firmware, started by the boot code of the MBR.</p>
+            )}
+            {ability?.firmware.includes('uefi') === true ? (
+              <p>GRUB for UEFI firmware, on a small partition of its own.</p>
+            ) : (
+              <p>On UEFI it boots only with the compatibility mode (CSM) on.</p>
+            )}
+          </>
         )
       }
     />
