@@ -91,7 +91,7 @@ describe('the whole job, once, in the window', () => {
     expect(await axeViolations(page)).toEqual([])
     await window.picture('3-chain')
 
-    await page.getByRole('radio', { name: /kernel/ }).check({ force: true })
+    await page.getByText('By this system’s kernel').click()
     await page.getByRole('button', { name: 'Build disk' }).click()
     await page.getByText('Copying files').first().waitFor({ timeout: 60_000 })
     await page.getByRole('contentinfo').getByRole('button', { name: 'Log' }).click()
@@ -106,6 +106,8 @@ describe('the whole job, once, in the window', () => {
     expect(await readdir(join(folder, 'Slipway'))).toEqual([])
     await page.getByRole('contentinfo').getByRole('button', { name: 'Dismiss' }).click()
 
+    await page.getByText('By Slipway itself').click()
+    await page.getByRole('tab', { name: /Boot loader.*BIOS \+ UEFI/ }).waitFor()
     await page.getByRole('button', { name: 'Build disk' }).click()
     await page
       .getByRole('contentinfo')

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { decodeMbr, LINUX_TYPE } from '../../src/main/disk/mbr'
 import { watchBoot, type BootOutcome } from '../../src/main/preview/boot-watch'
 import { startMachine } from '../../src/main/preview/machine'
 
@@ -61,8 +62,12 @@ test.skipIf(disk === undefined).each(broken)('%s: %s', async (outcome, _name, co
     const text = join(folder, 'syslinux.cfg')
     await execute('cp', ['--sparse=always', disk ?? '', copy])
     await writeFile(text, `DEFAULT linux\nLABEL linux\n${configuration}\n`)
-    // The partition begins at sector 2048, as in the HOWTO.
-    const partition = `${copy}?offset=${2048 * 512}`
+    const sector = Buffer.alloc(512)
+    const file = await open(copy)
+    await file.read(sector, 0, 512, 0)
+    await file.close()
+    const root = decodeMbr(sector)?.find(({ type }) => type === LINUX_TYPE)
+    const partition = `${copy}?offset=${(root?.start ?? 0) * 512}`
     await execute('debugfs', ['-w', '-R', 'rm /boot/syslinux.cfg', partition])
     await execute('debugfs', ['-w', '-R', `write ${text} /boot/syslinux.cfg`, partition])
     const { signal } = new AbortController()
