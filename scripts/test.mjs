@@ -160,7 +160,7 @@ async function makeHowto(engine, disk, env) {
   await ensureBase(engine.host)
   await buildHowto(engine.host, engine.image, { label: 'slipway.test' })
   const args = [join(root, 'out/cli/slipway.cjs'), 'build', engine.image, '-o', disk]
-  const built = await runAsRoot(process.execPath, args, { env, timeout: remaining() })
+  const built = await run(process.execPath, args, { env, timeout: remaining() })
   if (built.code !== 0) {
     throw new Error(`slipway build ended with exit code ${built.code}:\n${built.stdout}${built.stderr}`)
   }

@@ -9,6 +9,7 @@ const PRODUCTS = [
   'out/preload/index.cjs',
   'out/renderer/index.html',
   'out/helper/helper.cjs',
+  'out/direct/direct.cjs',
   'out/cli/slipway.cjs',
 ]
 const SOURCES = [

@@ -27,7 +27,7 @@ export async function wholeJob() {
 
   const engine = await step('Docker Engine', chooseEngine)
   const image = await step('Docker image from examples/howto', () => makeImage(engine))
-  await step('Disk', () => makeDisk(engine, image, disk))
+  await step('Disk', () => slipway(engine, ['build', image, '-o', disk]))
   await step('Boot', () => slipway(engine, ['preview', disk, '--until-login', '--picture', picture]))
   await step('Simulated stick', () => writeStick(engine, disk))
 
@@ -78,11 +78,6 @@ async function makeImage({ host, own }) {
     onLine: (line) => (/^(Step \d|#\d+ \[\d)/.test(line) ? say(line) : undefined),
   })
   return tag
-}
-
-async function makeDisk(engine, image, disk) {
-  await slipwayAsRoot(engine, ['build', image, '-o', disk])
-  await runAsRoot('chown', [`${process.getuid()}:${process.getgid()}`, disk])
 }
 
 async function writeStick(engine, disk) {
