@@ -44,8 +44,10 @@ beforeAll(async () => {
   // The HOWTO's machine, with a file that has a capability and another name.
   const dockerfile = [
     `FROM ${tests.howtoImage}`,
-    'RUN cp /bin/true /usr/local/bin/capable && ln /usr/local/bin/capable /usr/local/bin/second-name',
-    `RUN perl -e '($p,$n,$v)=("/usr/local/bin/capable","security.capability",${CAPABILITY}); syscall(188,$p,$n,$v,20,0)==0 or die $!'`,
+    // In one layer: a file that a later layer changes loses its other names (overlayfs.rst, "Non-standard behavior").
+    'RUN cp /bin/true /usr/local/bin/capable && \\',
+    `perl -e '($p,$n,$v)=("/usr/local/bin/capable","security.capability",${CAPABILITY}); syscall(188,$p,$n,$v,20,0)==0 or die $!' && \\`,
+    'ln /usr/local/bin/capable /usr/local/bin/second-name',
   ].join('\n')
   await execa('docker', ['-H', tests.host, 'build', '--network', 'host', '-q', '-t', IMAGE, '-'], {
     input: dockerfile,

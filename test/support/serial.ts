@@ -36,7 +36,7 @@ export function serialConsole(machine: Machine): SerialConsole {
       await waitFor(/# $/, 120_000)
       // The sum keeps the answer apart from the echo of the question.
       type(
-        'stty -echo cols 1000; export PAGER=cat SYSTEMD_PAGER=cat PS1=; PS2=; bind "set enable-bracketed-paste off"; echo READY$((40 + 2))',
+        'dmesg -n 1; stty -echo cols 1000; export PAGER=cat SYSTEMD_PAGER=cat PS1=; PS2=; bind "set enable-bracketed-paste off"; echo READY$((40 + 2))',
       )
       await waitFor(/READY42/, 60_000)
     },

@@ -1,0 +1,78 @@
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openScope } from '../../src/main/jobs/scope'
+import { testEngine, type TestEngine } from '../support/engine'
+import { axeViolations, openTestWindow } from '../support/window'
+
+describe('days on which something is wrong', () => {
+  const scope = openScope()
+  let engine: TestEngine
+  let folder = ''
+
+  beforeAll(async () => {
+    engine = await testEngine()
+    scope.defer(() => engine.stop())
+    folder = await mkdtemp(join(tmpdir(), 'slipway-e2e-'))
+    scope.defer(() => rm(folder, { recursive: true, force: true }))
+  })
+  afterAll(() => scope.close())
+
+  it('an engine that is not there is said with what to do, and comes back by itself', async () => {
+    const socket = join(folder, 'engine.sock')
+    const window = await openTestWindow(folder, { DOCKER_HOST: `unix://${socket}` })
+    try {
+      const { page } = window
+      await page.getByRole('status', { name: 'Container engine' }).getByText('not available').waitFor()
+      await page.getByText(socket).first().waitFor()
+      expect(await axeViolations(page)).toEqual([])
+      await window.picture('engine-away')
+      await symlink(engine.socket, socket)
+      await page.getByRole('option', { name: /my-machine/ }).waitFor({ timeout: 15_000 })
+      await rm(socket)
+    } finally {
+      await window.close()
+    }
+  })
+
+  it('an image without kernel and init is told so before any work', async () => {
+    const window = await openTestWindow(folder, { DOCKER_HOST: engine.host })
+    try {
+      const { page } = window
+      await page.getByRole('option', { name: /debian:12/ }).click()
+      await page.getByText(/the image lacks a kernel and an init system/).waitFor()
+      expect(await page.getByRole('button', { name: 'Build disk' }).isDisabled()).toBe(true)
+      expect(await axeViolations(page)).toEqual([])
+      await window.picture('no-kernel')
+    } finally {
+      await window.close()
+    }
+  })
+
+  it('a window that is closed in the middle of a build asks, cancels, and leaves nothing half-made', async () => {
+    const window = await openTestWindow(folder, { DOCKER_HOST: engine.host })
+    const { app, page } = window
+    await page.getByRole('option', { name: /my-machine/ }).click()
+    await page.getByRole('button', { name: 'Build disk' }).click()
+    await page.getByText('Copying files').first().waitFor({ timeout: 60_000 })
+    const close = () =>
+      app.evaluate(({ BrowserWindow }) => {
+        BrowserWindow.getAllWindows()[0]?.close()
+      })
+    // The system's own dialog cannot be clicked by a test: it is answered in its place.
+    const answer = (button: number) =>
+      app.evaluate(({ dialog }, chosen) => {
+        dialog.showMessageBoxSync = () => chosen
+      }, button)
+    await answer(0)
+    await close()
+    await page.getByText('Copying files').first().waitFor()
+    await answer(1)
+    const ended = once(app.process(), 'exit')
+    await close()
+    await ended
+    expect(await readdir(join(folder, 'Slipway'))).toEqual([])
+  })
+})
