@@ -8,7 +8,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openScope } from '../../src/main/jobs/scope'
 import { testEngine, type TestEngine } from '../support/engine'
 import { attachLoop, detachLoop } from '../support/loop'
-import { axeViolations, openTestWindow, waitForGuestText, type TestWindow } from '../support/window'
+import {
+  axeViolations,
+  openTestWindow,
+  typeIntoGuest,
+  waitForGuestText,
+  type TestWindow,
+} from '../support/window'
 
 const GIB = 1024 ** 3
 const STICK_BYTES = 4 * GIB
@@ -144,10 +150,10 @@ describe('the whole job, once, in the window', () => {
     await window.picture('5-login')
 
     await canvas.click()
-    await page.keyboard.type('root\n', { delay: 60 })
+    await typeIntoGuest(page, 'root\n')
     await waitForGuestText(page, /root@.*#/, 120_000)
     // One event of the tablet is 24 bytes: they come only when the pointer really moves in the guest.
-    await page.keyboard.type('head -c24 /dev/input/by-id/*Tablet*event-mouse | wc -c\n', { delay: 60 })
+    await typeIntoGuest(page, 'head -c24 /dev/input/by-id/*ablet*event-mouse | wc -c\n')
     const box = await canvas.boundingBox()
     if (box === null) throw new Error('the screen has no place')
     for (let step = 1; step < 20; step += 1) {
@@ -156,7 +162,7 @@ describe('the whole job, once, in the window', () => {
     }
     await waitForGuestText(page, /^24\s*$/m, 60_000)
 
-    await page.keyboard.type('echo from-the-guest > /dev/ttyS0; cat /etc/hostname\n', { delay: 60 })
+    await typeIntoGuest(page, 'echo from-the-guest > /dev/ttyS0; cat /etc/hostname\n')
     await page.waitForTimeout(2000)
     await page.getByRole('tab', { name: 'Serial console' }).click()
     await page.getByText('from-the-guest').waitFor({ timeout: 60_000 })

@@ -100,3 +100,22 @@ export async function waitForGuestText(page: Page, wanted: RegExp, milliseconds:
     await page.waitForTimeout(1000)
   }
 }
+
+/** Characters of a US keyboard that need Shift, with their keys. */
+const shifted: Record<string, string> = { '*': 'Digit8', '|': 'Backslash', '>': 'Period', S: 'KeyS' }
+
+/**
+ * Types into the guest as fingers do: Playwright's own typing sends a shifted
+ * character without Shift, and a machine that is sent key codes sees the plain one.
+ */
+export async function typeIntoGuest(page: Page, text: string): Promise<void> {
+  for (const character of text) {
+    const key = shifted[character]
+    if (key !== undefined) await page.keyboard.press(`Shift+${key}`, { delay: 40 })
+    else
+      await page.keyboard.press(character === '\n' ? 'Enter' : character === ' ' ? 'Space' : character, {
+        delay: 40,
+      })
+    await page.waitForTimeout(20)
+  }
+}
