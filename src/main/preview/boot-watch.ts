@@ -39,6 +39,8 @@ const SERIAL_ROWS = 25
 const SERIAL_KEPT = 64 * 1024
 /** Rows of a verdict. */
 const LINES_KEPT = 25
+/** The cursor after a prompt is drawn as a letter that is none. */
+const CURSOR = /\ufffd$/
 
 /** By the last row with text: a prompt counts only while it waits. */
 const prompts: readonly (readonly [BootOutcome, RegExp])[] = [
@@ -83,8 +85,7 @@ const settleTimes: Partial<Record<BootOutcome, number>> = {
  * @returns null while it is under way
  */
 export function judgeRows(rows: readonly string[]): BootOutcome | null {
-  // The cursor after a prompt is drawn as a letter that is none.
-  const last = (rows.findLast((row) => row.trim() !== '') ?? '').replace(/\ufffd$/, '').trim()
+  const last = (rows.findLast((row) => row.trim() !== '') ?? '').replace(CURSOR, '').trim()
   for (const [outcome, pattern] of prompts) if (pattern.test(last)) return outcome
   for (const [outcome, pattern] of messages) if (rows.some((row) => pattern.test(row.trim()))) return outcome
   return null
@@ -132,7 +133,10 @@ export async function watchBoot(
     outcome,
     milliseconds: Date.now() - startedAt,
     seenOn,
-    lines: rows.filter((row) => row.trim() !== '').slice(-LINES_KEPT),
+    lines: rows
+      .map((row) => row.replace(CURSOR, ''))
+      .filter((row) => row.trim() !== '')
+      .slice(-LINES_KEPT),
     failedUnits: [...failedUnits],
     ending: state.ending,
   })
