@@ -175,10 +175,7 @@ describe('the whole job, once, in the window', () => {
 
   it('6: writes the stick after a typed confirmation, compares it, and says that it may be pulled', async () => {
     const { page } = window
-    await page
-      .getByRole('listbox', { name: 'Disks' })
-      .getByRole('option', { name: /my-machine\.img/ })
-      .click()
+    await page.getByRole('button', { name: 'Back to the disk' }).click()
     await page.getByRole('button', { name: /Write to a stick/ }).click()
     const sheet = page.getByRole('dialog')
     await sheet.waitFor()
