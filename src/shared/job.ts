@@ -3,7 +3,7 @@ import { failureSchema, type Failure } from './failure'
 
 /**
  * The phases of each kind of job, in their order, with their share of the
- * whole (weights add up to 1; measured on the HOWTO's image, see docs/ARCHITECTURE.md).
+ * whole. The weights add up to 1; they are estimates and were not measured.
  */
 export const jobPhases = {
   build: { prepare: 0.04, format: 0.04, copy: 0.8, bootloader: 0.04, check: 0.08 },

@@ -5,6 +5,7 @@ import { formatDuration } from '../../shared/sentences'
 import type { JobWork } from '../jobs/manager'
 import { diskIdOf, type Library } from '../library/library'
 import { watchBoot, type BootOutcome, type BootVerdict } from '../preview/boot-watch'
+import { judgeEnding } from '../preview/preview-job'
 import { startMachine, type Machine } from '../preview/machine'
 import type { Command } from './arguments'
 import { checkDisk } from './disk'
@@ -82,7 +83,7 @@ async function preview(
   context.defer(async () => {
     await machine.stop()
   })
-  if (!command.untilLogin) return converse(context, machine, reporter)
+  if (!command.untilLogin) return converse(context, machine, diskPath, reporter)
   const verdict = await watchBoot(machine, { timeoutMilliseconds: command.timeoutMilliseconds, signal })
   const pictured = await takePicture(machine, command.picture)
   if (!pictured.ok) return pictured
@@ -97,6 +98,7 @@ async function preview(
 async function converse(
   context: JobContext,
   machine: Machine,
+  diskPath: string,
   reporter: Reporter,
 ): Promise<Result<PreviewEnd>> {
   context.phase('run')
@@ -122,7 +124,10 @@ async function converse(
   }
   const ending = await Promise.race([machine.ended, aborted(context.signal), aborted(leave.signal)])
   context.signal.throwIfAborted()
-  if (ending?.reason === 'failed') return fail('preview-failed', { detail: ending.detail })
+  if (ending !== null) {
+    const judged = await judgeEnding(context, diskPath, ending)
+    if (!judged.ok) return judged
+  }
   return ok({ verdict: null, accelerator: machine.accelerator })
 }
 

@@ -2,7 +2,7 @@ import { stat, statfs } from 'node:fs/promises'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
 import type { PortForward } from './arguments'
-import { startMachine, type Machine } from './machine'
+import { startMachine, type Machine, type MachineEnding } from './machine'
 
 export interface PreviewInput {
   /** A raw disk image; it stays as it is. */
@@ -44,6 +44,18 @@ export async function runPreview(context: JobContext, input: PreviewInput): Prom
   const ending = await machine.ended
   signal.removeEventListener('abort', stop)
   signal.throwIfAborted()
+  return judgeEnding(context, input.diskPath, ending)
+}
+
+/**
+ * What a machine's end means for the job that ran it.
+ * @returns success when it was stopped or switched itself off; `no-space` or `preview-failed` otherwise
+ */
+export async function judgeEnding(
+  context: Pick<JobContext, 'log'>,
+  diskPath: string,
+  ending: MachineEnding,
+): Promise<Result<null>> {
   switch (ending.reason) {
     case 'stopped':
       return ok(null)
@@ -52,7 +64,7 @@ export async function runPreview(context: JobContext, input: PreviewInput): Prom
       return ok(null)
     case 'no-space': {
       // The overlay can grow to about the disk's size.
-      const { size } = await stat(input.diskPath)
+      const { size } = await stat(diskPath)
       const { bavail, bsize } = await statfs(ending.folder)
       return fail('no-space', { path: ending.folder, neededBytes: size, freeBytes: bavail * bsize })
     }
