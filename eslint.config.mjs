@@ -17,7 +17,7 @@ const rooms = [
     ['**/docker/**', '**/flash/**', '**/preview/**', '../ipc/**', '../../ipc/**', '**/app/**', 'electron'],
   ],
   [
-    ['src/main/{docker,drives,convert,preview,flash,jobs,library}/**', 'src/main/cli*'],
+    ['src/main/{docker,source,drives,convert,preview,flash,jobs,library}/**', 'src/main/cli*'],
     ['../ipc/**', '../../ipc/**', '**/app/**', 'electron', '**/helper/*'],
   ],
 ]

@@ -189,9 +189,10 @@ export function describeFailure(failure: Failure): FailureText {
       }
     case 'tar-invalid':
       return {
-        happened: `What Docker sent is not a whole tar archive: ${facts.reason} at byte ${facts.offset}.`,
+        happened: `The files did not come as a whole tar archive: ${facts.reason} at byte ${facts.offset}.`,
         kept: noDisk,
-        remedy: 'Try again. If it fails at the same place, the image itself is damaged: build it again.',
+        remedy:
+          'Try again. If it fails at the same place, the image or the archive is damaged: make it again.',
       }
     case 'size-too-small':
       return {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildWork } from '../../src/main/convert/build'
 import { setDirectWorker } from '../../src/main/convert/engines'
 import { findEngine, ownSurroundings, type Engine } from '../../src/main/docker/connect'
+import { imageSource } from '../../src/main/docker/source'
 import { setHelperPaths } from '../../src/main/elevation/helper-client'
 import { createJobManager } from '../../src/main/jobs/manager'
 import { openScope } from '../../src/main/jobs/scope'
@@ -68,8 +69,7 @@ async function build(name: 'kernel' | 'direct'): Promise<DiskRecord> {
   const jobs = createJobManager()
   const started = jobs.start(
     buildWork({
-      docker: engine.docker,
-      imageId: IMAGE,
+      source: imageSource(engine.docker, IMAGE),
       settings: { sizeBytes: null, engine: name, kernelArguments: 'console=tty0 console=ttyS0' },
       outputPath: join(folder, `${name}.img`),
       library: openLibrary(join(folder, 'library'), () => undefined),

@@ -16,7 +16,7 @@ describe('parseCommand', () => {
     expect(command('build a:1 -o b.img --size 4G')).toEqual({
       name: 'build',
       json: false,
-      image: 'a:1',
+      source: { kind: 'image', image: 'a:1' },
       output: 'b.img',
       settings: { sizeBytes: 4 * 1024 ** 3, engine: 'direct', kernelArguments: '' },
     })

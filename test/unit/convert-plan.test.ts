@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { hostnameOf, planBuild } from '../../src/main/convert/plan'
-import type { InspectedImage } from '../../src/main/docker/inspect'
+import type { InspectedImage } from '../../src/main/source/tree-source'
 import { kernelBuildRequestSchema } from '../../src/shared/helper-protocol'
 import { defaultBuildSettings, neededDiskBytes } from '../../src/shared/image'
 

@@ -6,7 +6,7 @@ export type Command =
   | { name: 'help'; topic: CommandName | null }
   | { name: 'version' }
   | { name: 'images'; json: boolean }
-  | { name: 'build'; json: boolean; image: string; output: string; settings: BuildSettings }
+  | { name: 'build'; json: boolean; source: BuildSource; output: string; settings: BuildSettings }
   | {
       name: 'preview'
       json: boolean
@@ -30,6 +30,9 @@ export type Command =
       expert: boolean
       verify: boolean
     }
+
+/** What to build from: an engine's image by name or id, or a root file system's tar by path. */
+export type BuildSource = { kind: 'image'; image: string } | { kind: 'rootfs'; path: string }
 
 export const commandNames = ['images', 'build', 'preview', 'drives', 'flash'] as const
 export type CommandName = (typeof commandNames)[number]
@@ -93,12 +96,13 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
     const options = {
       ...json,
       output: { type: 'string', short: 'o' },
+      rootfs: { type: 'string' },
       size: { type: 'string' },
       engine: { type: 'string', default: defaultBuildSettings.engine },
       'kernel-arguments': { type: 'string', default: defaultBuildSettings.kernelArguments },
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
-    const [image = ''] = operands(positionals, ['IMAGE'])
+    const source = buildSource(positionals, values.rootfs)
     if (values.output === undefined || values.output === '') {
       throw new UsageError('Say where the disk is to be made: -o DISK.')
     }
@@ -109,7 +113,7 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       throw new UsageError('--kernel-arguments takes at most 1000 characters of plain ASCII.')
     }
     const settings = { sizeBytes, engine, kernelArguments }
-    return { name: 'build', json: values.json, image, output: values.output, settings }
+    return { name: 'build', json: values.json, source, output: values.output, settings }
   },
   preview(words) {
     const options = {
@@ -165,6 +169,16 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       verify: !values['no-verify'],
     }
   },
+}
+
+function buildSource(positionals: readonly string[], rootfs: string | undefined): BuildSource {
+  if (rootfs === undefined) {
+    const [image = ''] = operands(positionals, ['IMAGE'])
+    return { kind: 'image', image }
+  }
+  if (rootfs === '') throw new UsageError('--rootfs takes the path of a tar.')
+  operands(positionals, [])
+  return { kind: 'rootfs', path: rootfs }
 }
 
 function operands(given: readonly string[], names: readonly string[]): readonly string[] {

@@ -1,10 +1,14 @@
 import { resolve } from 'node:path'
+import { ok, type Result } from '../../shared/failure'
 import { formatBytes } from '../../shared/sentences'
 import { buildWork } from '../convert/build'
 import { findEngine } from '../docker/connect'
 import { removeStaleContainers } from '../docker/container'
+import { imageSource } from '../docker/source'
 import type { Library } from '../library/library'
-import type { Command } from './arguments'
+import { rootfsTarSource } from '../source/rootfs-tar'
+import type { TreeSource } from '../source/tree-source'
+import type { BuildSource, Command } from './arguments'
 import type { ExitCode, Reporter } from './reporter'
 import { runJob } from './run-job'
 
@@ -14,14 +18,10 @@ export async function runBuild(
   library: Library,
   reporter: Reporter,
 ): Promise<ExitCode> {
-  const engine = await findEngine()
-  if (!engine.ok) return reporter.fail(engine.failure)
-  const { docker } = engine.value
-  // What a killed run left behind. Should it fail, the build itself will say what is wrong with the engine.
-  await removeStaleContainers(docker).catch((error: unknown) => reporter.log(String(error)))
+  const source = await openSource(command.source, reporter)
+  if (!source.ok) return reporter.fail(source.failure)
   const work = buildWork({
-    docker,
-    imageId: command.image,
+    source: source.value,
     settings: command.settings,
     outputPath: resolve(command.output),
     library,
@@ -35,4 +35,15 @@ export async function runBuild(
       ].join('\n'),
     ),
   )
+}
+
+/** What was asked for as something to build from; the engine is only looked for when it is needed. */
+async function openSource(asked: BuildSource, reporter: Reporter): Promise<Result<TreeSource>> {
+  if (asked.kind === 'rootfs') return ok(rootfsTarSource(resolve(asked.path)))
+  const engine = await findEngine()
+  if (!engine.ok) return engine
+  const { docker } = engine.value
+  // What a killed run left behind. Should it fail, the build itself will say what is wrong with the engine.
+  await removeStaleContainers(docker).catch((error: unknown) => reporter.log(String(error)))
+  return ok(imageSource(docker, asked.image))
 }

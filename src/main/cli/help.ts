@@ -9,9 +9,12 @@ const topics: Record<CommandName, string> = {
 Lists the local images of the Docker Engine, newest first.`,
   build: `slipway build IMAGE -o DISK [--size SIZE] [--engine kernel|direct]
               [--kernel-arguments WORDS] [--json]
+slipway build --rootfs TAR -o DISK …
 
-Makes a disk that boots from a local Docker image. IMAGE is never started.
+Makes a disk that boots from a local Docker image, or from a root file system
+in a tar, which needs no Docker. Nothing of it is ever started.
 
+  --rootfs TAR        an uncompressed tar of a root file system, instead of IMAGE
   -o, --output DISK   the file to make; nothing may be there yet
   --size SIZE         of the disk: 4G counts in 1024, 4GB in 1000; content plus headroom when not given
   --engine ENGINE     kernel: the kernel's own file system, as administrator

@@ -1,22 +1,18 @@
-import type Docker from 'dockerode'
 import { basename } from 'node:path'
 import type { DiskRecord } from '../../shared/disk'
 import { ok, type Result } from '../../shared/failure'
 import type { BuildSettings } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
-import { prepareExport } from '../docker/export'
-import { inspectImage } from '../docker/inspect'
 import type { JobWork } from '../jobs/manager'
 import { diskIdOf, type Library } from '../library/library'
+import type { TreeSource } from '../source/tree-source'
 import { prepareEngine } from './engines'
 import { beginOutput, checkOutputPath, checkOutputSpace } from './output'
 import { planBuild } from './plan'
 
 /** What is to be built from what. */
 export interface BuildInput {
-  docker: Docker
-  /** `sha256:…` or a name. */
-  imageId: string
+  source: TreeSource
   settings: BuildSettings
   /** Absolute path of the disk; nothing may be there. */
   outputPath: string
@@ -35,7 +31,7 @@ export function buildWork(input: BuildInput): JobWork<DiskRecord> {
 }
 
 /**
- * Builds a disk from an image. All that can be foreseen is refused before
+ * Builds a disk from a tree. All that can be foreseen is refused before
  * anything is written; the disk has its name only when it is whole.
  * @param context the job
  * @param input what from and where to
@@ -43,13 +39,13 @@ export function buildWork(input: BuildInput): JobWork<DiskRecord> {
  * @throws the signal's reason when the job was cancelled
  */
 export async function buildDisk(context: JobContext, input: BuildInput): Promise<Result<DiskRecord>> {
-  const { docker, settings, outputPath } = input
+  const { source, settings, outputPath } = input
   context.phase('prepare')
   const path = await checkOutputPath(outputPath)
   if (!path.ok) return path
   const engine = await prepareEngine(settings.engine)
   if (!engine.ok) return engine
-  const image = await inspectImage(docker, input.imageId, context.signal)
+  const image = await source.inspect(context.signal)
   if (!image.ok) return image
   const planned = planBuild(image.value, settings)
   if (!planned.ok) return planned
@@ -62,12 +58,11 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
   const output = await beginOutput(outputPath)
   if (!output.ok) return output
   context.defer(output.value.discard)
-  const prepared = await prepareExport(docker, image.value.id, context)
+  const prepared = await source.prepareExport(image.value, context)
   if (!prepared.ok) return prepared
   const built = await engine.value.build(context, {
-    docker,
     plan,
-    source: prepared.value,
+    tree: prepared.value,
     path: output.value.partPath,
     imageCreatedAt: image.value.createdAt,
   })

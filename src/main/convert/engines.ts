@@ -1,10 +1,9 @@
-import type Docker from 'dockerode'
 import { Readable } from 'node:stream'
 import type { DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { BuildSettings } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
-import type { ImageExport } from '../docker/export'
+import type { TreeExport } from '../source/tree-source'
 import { findBootLoaders } from './boot-loaders'
 import type { BootLoaders } from './direct/boot'
 import { runDirectEngine, type DirectBuild } from './direct/run'
@@ -14,9 +13,8 @@ import type { BuildPlan } from './plan'
 
 /** One disk to be made by an engine. */
 export interface EngineWork {
-  docker: Docker
   plan: BuildPlan
-  source: ImageExport
+  tree: TreeExport
   /** Absolute path of a regular, empty file of the user's own. */
   path: string
   /** Milliseconds since 1970. */
@@ -60,11 +58,11 @@ export async function prepareEngine(name: BuildSettings['engine']): Promise<Resu
 /** In one pass and without root: facts to disk by Slipway's own writer. */
 async function buildDirectly(
   context: JobContext,
-  { docker, plan, source, path, imageCreatedAt }: EngineWork,
+  { plan, tree, path, imageCreatedAt }: EngineWork,
   loaders: BootLoaders,
 ): Promise<Result<null>> {
   if (directWorkerFile === null) throw new Error('setDirectWorker was not called')
-  const archive = await archiveOf(docker, source)
+  const archive = tree.direct === null ? await tree.open() : ok(tree.direct)
   if (!archive.ok) return archive
   context.phase('copy')
   const settings: DirectBuild['settings'] = {
@@ -83,10 +81,10 @@ async function buildDirectly(
     manifest: false,
   }
   const onProgress = (bytes: number): void => {
-    context.progress(bytes, source.contentBytes)
+    context.progress(bytes, tree.contentBytes)
   }
   const worker = directWorkerFile
-  return explainingBreaks(context, source, async () => {
+  return explainingBreaks(context, tree, async () => {
     const built = await runDirectEngine(
       worker,
       { source: archive.value, path, settings },
@@ -110,22 +108,11 @@ function sourceDate(imageCreatedAt: number): number {
   return /^\d{1,12}$/.test(given) ? Number(given) : Math.floor(imageCreatedAt / 1000)
 }
 
-/** The archive by the engine's own socket, which the worker reads faster; through dockerode where there is none or TLS is needed. */
-async function archiveOf(docker: Docker, source: ImageExport): Promise<Result<DirectBuild['source']>> {
-  const { socketPath } = docker.modem as { socketPath?: unknown }
-  if (typeof socketPath !== 'string') return source.open()
-  return ok({
-    kind: 'engine',
-    address: { path: socketPath },
-    request: `/containers/${source.containerId}/export`,
-  })
-}
-
 /** The HOWTO's own way, as root in the helper. */
-async function buildByKernel(context: JobContext, { plan, source, path }: EngineWork): Promise<Result<null>> {
-  const stream = await source.open()
+async function buildByKernel(context: JobContext, { plan, tree, path }: EngineWork): Promise<Result<null>> {
+  const stream = await tree.open()
   if (!stream.ok) return stream
-  return explainingBreaks(context, source, (noteBreak) => {
+  return explainingBreaks(context, tree, (noteBreak) => {
     /** Notes what reading throws. An engine that stops reading early makes the stream fail too, which is no reason but a result. */
     async function* watched(archive: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
       try {
@@ -145,7 +132,7 @@ async function buildByKernel(context: JobContext, { plan, source, path }: Engine
       initramfsPath: plan.initramfsPath,
       kernelArguments: plan.kernelArguments,
       edits: plan.edits,
-      tarBytesTotal: source.contentBytes,
+      tarBytesTotal: tree.contentBytes,
     })
   })
 }
@@ -153,27 +140,27 @@ async function buildByKernel(context: JobContext, { plan, source, path }: Engine
 /**
  * Runs an engine; when it fails because the archive broke off, the answer says
  * why it did. An archive that is read elsewhere breaks off without an error
- * here: then the engine is asked whether it and the image are still there.
+ * here: then its source is asked whether it is still there.
  */
 async function explainingBreaks(
   context: JobContext,
-  source: ImageExport,
+  tree: TreeExport,
   run: (noteBreak: (error: unknown) => void) => Promise<Result<null>>,
 ): Promise<Result<null>> {
   const breaks: unknown[] = []
   const explained = async (): Promise<Result<null> | null> =>
     breaks.length === 0 || context.signal.aborted
       ? null
-      : { ok: false, failure: await source.explain(breaks[0]) }
+      : { ok: false, failure: await tree.explain(breaks[0]) }
   try {
     const built = await run((error) => breaks.push(error))
     if (!built.ok && built.failure.code === 'tar-invalid') {
-      const lost = await source.lost()
+      const lost = await tree.lost()
       if (lost !== null) breaks.push(lost)
     }
     return built.ok ? built : ((await explained()) ?? built)
   } catch (error) {
-    const lost = breaks.length === 0 && !context.signal.aborted ? await source.lost() : null
+    const lost = breaks.length === 0 && !context.signal.aborted ? await tree.lost() : null
     if (lost !== null) breaks.push(lost)
     const failure = await explained()
     if (failure === null) throw error

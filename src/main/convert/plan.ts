@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { fail, ok, type Result } from '../../shared/failure'
 import { defaultDiskBytes, neededDiskBytes, type BuildSettings } from '../../shared/image'
-import type { InspectedImage } from '../docker/inspect'
+import type { InspectedImage } from '../source/tree-source'
 import { machineEdits, type TreeEdits } from './edits'
 
 const MIB = 1024 * 1024

@@ -2,42 +2,12 @@ import type Docker from 'dockerode'
 import { posix } from 'node:path'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
+import type { EntryStat, TreeFiles } from '../source/tree-files'
 import { asReadable, statusCode } from './connect'
 
 /** Links followed in a row, as many as Linux follows (path_resolution(7)). */
 const LINK_LIMIT = 40
 const BLOCK = 512
-
-/** What the engine says of a path, without following a link at its end. */
-export interface EntryStat {
-  /** Absolute path inside the image. */
-  path: string
-  sizeBytes: number
-  /** Permission bits. */
-  permissions: number
-  kind: 'file' | 'directory' | 'link' | 'other'
-  /** A link's target as the engine resolved it inside the image; empty for others. */
-  target: string
-}
-
-/**
- * Reads single things out of a container that does not run. The engine itself
- * resolves every path inside the container's root, so no link leads outside of
- * it; what comes back is bounded here in bytes.
- */
-export interface ContainerFiles {
-  /** A path as it is; null when there is nothing, or nothing that can be reached. */
-  stat(path: string): Promise<EntryStat | null>
-  /** The end of a chain of links; null when it leads nowhere or in a circle. */
-  resolve(path: string): Promise<EntryStat | null>
-  /** The beginning of a file (after links), at most `limit` bytes; null when there is no regular file. */
-  read(path: string, limit: number): Promise<Buffer | null>
-  /**
-   * The archive headers of a folder (after links) as they come, for at most `limit` bytes of archive.
-   * Names are relative to the folder's parent.
-   */
-  list(path: string, limit: number): AsyncGenerator<TarHeader>
-}
 
 /** What a tar header says (POSIX.1-2017, pax, "ustar Interchange Format"). */
 export interface TarHeader {
@@ -60,11 +30,11 @@ const goOther = [2 ** 26, 2 ** 25, 2 ** 24, 2 ** 21, 2 ** 19]
 const hasBit = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 2 === 1
 
 /**
- * Opens a container's files.
+ * Opens a container's files. The engine itself resolves every path inside the container's root.
  * @param container created, not started
  * @param abortSignal ends every call; they then throw
  */
-export function containerFiles(container: Docker.Container, abortSignal: AbortSignal): ContainerFiles {
+export function containerFiles(container: Docker.Container, abortSignal: AbortSignal): TreeFiles {
   async function stat(path: string): Promise<EntryStat | null> {
     try {
       const response = (await container.infoArchive({ path, abortSignal })) as Readable & {
@@ -97,7 +67,6 @@ export function containerFiles(container: Docker.Container, abortSignal: AbortSi
   }
 
   return {
-    stat,
     resolve,
     async read(path, limit) {
       const found = await resolve(path)

@@ -2,30 +2,15 @@ import type Docker from 'dockerode'
 import type { Readable } from 'node:stream'
 import { fail, ok, type Failure, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
+import type { TreeExport } from '../source/tree-source'
+import { containerFiles } from './archive'
 import { asReadable, errorCode, errorText, statusCode } from './connect'
 import { createUnstarted, engineFailure } from './container'
-
-/** An image's file system, ready to be read. */
-export interface ImageExport {
-  /** The created, never started container; the engine's answer to `/containers/ID/export` is its tree. */
-  containerId: string
-  /** Bytes of all layers: about what the archive will hold, for progress. */
-  contentBytes: number
-  /**
-   * Opens it as a tar archive (PAX, as Go's archive/tar writes it), which ends early with an error when the engine
-   * goes. Answers `engine-lost` or `engine-refused`.
-   */
-  open(): Promise<Result<Readable>>
-  /** What a break of the archive means: `engine-lost`, or `image-gone` when the image was removed meanwhile. */
-  explain(error: unknown): Promise<Failure>
-  /** Asks whether the archive can still be had: the error that says why not, or null. */
-  lost(): Promise<Error | null>
-}
 
 /**
  * Prepares the file system of an image to be read, from a container that is
  * created and never started. The container is removed and a stream closed
- * when the job ends, however it ends.
+ * when the job ends, however it ends. The archive is PAX, as Go's archive/tar writes it.
  * @param docker the engine
  * @param imageId `sha256:…` or a name
  * @param context the job's
@@ -35,7 +20,7 @@ export async function prepareExport(
   docker: Docker,
   imageId: string,
   context: Pick<JobContext, 'signal' | 'defer'>,
-): Promise<Result<ImageExport>> {
+): Promise<Result<TreeExport>> {
   const { signal } = context
   signal.throwIfAborted()
   let contentBytes: number
@@ -49,9 +34,20 @@ export async function prepareExport(
   const { container, remove } = created.value
   context.defer(remove)
   signal.throwIfAborted()
+  const { socketPath } = docker.modem as { socketPath?: unknown }
   return ok({
-    containerId: container.id,
+    // Of all layers: about what the archive will hold.
     contentBytes,
+    files: containerFiles(container, signal),
+    // By TCP the engine may want TLS, which dockerode knows how to do.
+    direct:
+      typeof socketPath === 'string'
+        ? {
+            kind: 'engine',
+            address: { path: socketPath },
+            request: `/containers/${container.id}/export`,
+          }
+        : null,
     explain: (error) => explainBreak(docker, imageId, error),
     async lost() {
       try {
@@ -79,6 +75,7 @@ export async function prepareExport(
   })
 }
 
+/** `engine-lost`, or `image-gone` when the image was removed meanwhile. */
 async function explainBreak(docker: Docker, imageId: string, error: unknown): Promise<Failure> {
   const detail = errorCode(error) === 'ECONNRESET' ? 'it ended in the middle of the export' : errorText(error)
   try {

@@ -1,32 +1,16 @@
 import type Docker from 'dockerode'
-import { posix } from 'node:path'
 import { ok, type Result } from '../../shared/failure'
-import type { ImageFacts } from '../../shared/image'
-import { containerFiles, type ContainerFiles, type EntryStat } from './archive'
+import { fileFacts, type FileFacts } from '../source/facts'
+import type { InspectedImage } from '../source/tree-source'
+import { containerFiles } from './archive'
 import { createUnstarted, engineFailure } from './container'
 import { fullImageId } from './images'
-import { kernelVersionOf, parseOsRelease, rootLoginOf, versionOfName } from './parse'
 
-const KIB = 1024
-const MIB = 1024 * KIB
-/** Bytes of archive that are read to find a kernel's name, whatever a folder holds. */
-const LIST_LIMIT = 512 * MIB
 /** Images whose facts are remembered. */
 const REMEMBERED = 200
 
 /** What lies in the image's file system, by image id: an id names its content. */
 const remembered = new Map<string, FileFacts>()
-
-/** The facts that the window shows, and what else the plan needs. */
-export interface InspectedImage extends ImageFacts {
-  /** Whether systemd-resolved is there to write /etc/resolv.conf's target. */
-  hasResolved: boolean
-}
-
-type FileFacts = Pick<
-  InspectedImage,
-  'distribution' | 'kernel' | 'initramfs' | 'init' | 'rootLogin' | 'hasResolved'
->
 
 /**
  * Finds out what an image has, without starting anything of it: a container is
@@ -86,139 +70,4 @@ function imageFacts(
       ports: Object.keys((config?.ExposedPorts as Record<string, unknown> | null | undefined) ?? {}),
     },
   }
-}
-
-async function fileFacts(files: ContainerFiles): Promise<FileFacts> {
-  const release =
-    (await files.read('/etc/os-release', 64 * KIB)) ?? (await files.read('/usr/lib/os-release', 64 * KIB))
-  const kernel = await findKernel(files)
-  return {
-    distribution: release === null ? null : parseOsRelease(release.toString('utf8')),
-    kernel: kernel === null ? null : { path: kernel.path, version: kernel.version },
-    initramfs: kernel === null ? null : await findInitramfs(files, kernel),
-    init: await findInit(files),
-    rootLogin: rootLoginOf((await files.read('/etc/shadow', MIB))?.toString('latin1') ?? null),
-    hasResolved: (await files.resolve('/usr/lib/systemd/systemd-resolved')) !== null,
-  }
-}
-
-interface FoundKernel {
-  /** What the boot loader is to load. */
-  path: string
-  /** The file at the end of its links. */
-  file: string
-  version: string
-}
-
-/** Names of kernel files; characters are limited because the name goes into the boot loader's configuration. */
-const kernelName = /^(?:vmlinuz|vmlinux|bzImage|Image|kernel)-([A-Za-z0-9._+~-]+)$/
-
-/**
- * The kernel that the distribution itself would boot: the link that it keeps
- * (Debian /vmlinuz; Ubuntu and openSUSE /boot/vmlinuz), else the newest file in
- * /boot (Fedora, Arch, Alpine), else the newest of /usr/lib/modules (where
- * Fedora leaves it in containers).
- */
-async function findKernel(files: ContainerFiles): Promise<FoundKernel | null> {
-  for (const path of ['/vmlinuz', '/boot/vmlinuz']) {
-    const file = await files.resolve(path)
-    if (isFilled(file)) return foundKernel(files, path, file.path)
-  }
-  const inBoot: string[] = []
-  for await (const header of files.list('/boot', LIST_LIMIT)) {
-    const [, name, ...deeper] = header.name.split('/')
-    if (name !== undefined && deeper.length === 0 && kernelName.test(name) && !name.includes('rescue')) {
-      inBoot.push(name)
-    }
-  }
-  for (const name of inBoot.sort(byVersion).reverse()) {
-    const file = await files.resolve(`/boot/${name}`)
-    if (isFilled(file)) return foundKernel(files, `/boot/${name}`, file.path)
-  }
-  return (await newestModuleKernel(files, '/usr/lib/modules')) ?? newestModuleKernel(files, '/lib/modules')
-}
-
-async function newestModuleKernel(files: ContainerFiles, folder: string): Promise<FoundKernel | null> {
-  const seen = new Set<string>()
-  for await (const header of files.list(folder, LIST_LIMIT)) {
-    const version = header.name.split('/')[1] ?? ''
-    if (seen.has(version) || !/^[A-Za-z0-9._+~-]+$/.test(version)) continue
-    seen.add(version)
-    const path = `${folder}/${version}/vmlinuz`
-    const file = await files.resolve(path)
-    // The first is taken: looking for a second would mean reading all modules, hundreds of megabytes.
-    if (isFilled(file)) return { path, file: file.path, version }
-  }
-  return null
-}
-
-async function foundKernel(files: ContainerFiles, path: string, file: string): Promise<FoundKernel> {
-  const named = versionOfName(posix.basename(file))
-  if (named !== null) return { path, file, version: named }
-  // Alpine's vmlinuz-lts and Arch's vmlinuz-linux do not say it; the kernel itself does.
-  const start = await files.read(file, 68 * KIB)
-  const version = (start === null ? null : kernelVersionOf(start)) ?? posix.basename(file)
-  return { path, file, version }
-}
-
-/** The initial RAM disk that belongs to a kernel, by the names that Debian, Fedora, openSUSE, Arch and Alpine give. */
-async function findInitramfs(files: ContainerFiles, kernel: FoundKernel): Promise<{ path: string } | null> {
-  const folder = posix.dirname(kernel.path)
-  for (const link of ['initrd.img', 'initrd', 'initramfs.img']) {
-    const path = posix.join(folder, link)
-    const file = await files.resolve(path)
-    // A link to another kernel's would start with that one's modules.
-    if (isFilled(file) && isForVersion(posix.basename(file.path), kernel.version)) return { path }
-  }
-  const suffix = kernelName.exec(posix.basename(kernel.file))?.[1]
-  const names = [kernel.version, ...(suffix === undefined ? [] : [suffix])].flatMap((version) => [
-    `initrd.img-${version}`,
-    `initramfs-${version}.img`,
-    `initrd-${version}`,
-    `initramfs-${version}`,
-  ])
-  for (const boot of new Set([posix.dirname(kernel.file), '/boot'])) {
-    for (const name of names) {
-      const path = posix.join(boot, name)
-      if (/^[\x21-\x7e]+$/.test(path) && isFilled(await files.resolve(path))) return { path }
-    }
-  }
-  return null
-}
-
-function isForVersion(name: string, version: string): boolean {
-  return versionOfName(name) === null || name.includes(version)
-}
-
-/**
- * The init that the kernel would start (kernel.org, admin-guide/init: /sbin/init,
- * /etc/init, /bin/init), or a systemd that only lacks the link of systemd-sysv.
- */
-async function findInit(files: ContainerFiles): Promise<ImageFacts['init']> {
-  for (const path of ['/sbin/init', '/etc/init', '/bin/init']) {
-    const file = await files.resolve(path)
-    if (!isFilled(file) || (file.permissions & 0o111) === 0) continue
-    const name = posix.basename(file.path)
-    if (name === 'systemd') return { kind: 'systemd', path }
-    if (name === 'openrc-init' || (await files.resolve('/sbin/openrc')) !== null) {
-      return { kind: 'openrc', path }
-    }
-    if (name === 'busybox') return { kind: 'busybox', path }
-    const isSysvinit = name === 'init' && (await files.resolve('/etc/inittab')) !== null
-    return { kind: isSysvinit ? 'sysvinit' : 'unknown', path }
-  }
-  for (const path of ['/usr/lib/systemd/systemd', '/lib/systemd/systemd']) {
-    if (isFilled(await files.resolve(path))) return { kind: 'systemd', path }
-  }
-  return null
-}
-
-/** A regular file with something in it. */
-function isFilled(entry: EntryStat | null): entry is EntryStat {
-  return entry?.kind === 'file' && entry.sizeBytes > 0
-}
-
-/** Orders file names by the numbers in them, so that 6.10 comes after 6.9. */
-function byVersion(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true })
 }

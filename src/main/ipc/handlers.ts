@@ -9,6 +9,7 @@ import type { Previews } from '../app/previews'
 import type { Topic } from './register'
 import { buildWork } from '../convert/build'
 import { inspectImage } from '../docker/inspect'
+import { imageSource } from '../docker/source'
 import type { EngineWatcher } from '../docker/watch'
 import { identityOf } from '../drives/watch'
 import { flashDisk } from '../flash/flash'
@@ -83,7 +84,7 @@ export function createHandlers(services: Services): Handlers {
       const outputPath = outputFor(imageId)
       if (dirname(outputPath) === defaultFolder()) await mkdir(defaultFolder(), { recursive: true })
       const started = jobs.start(
-        buildWork({ docker: current.value.docker, imageId, settings, outputPath, library }),
+        buildWork({ source: imageSource(current.value.docker, imageId), settings, outputPath, library }),
       )
       if (!started.ok) return started
       chosenPaths.delete(imageId)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { tarReader } from '../../src/main/docker/archive'
-import { kernelVersionOf, parseOsRelease, rootLoginOf, versionOfName } from '../../src/main/docker/parse'
+import { kernelVersionOf, parseOsRelease, rootLoginOf, versionOfName } from '../../src/main/source/parse'
 
 describe('parseOsRelease', () => {
   it('reads quoting of all kinds', () => {

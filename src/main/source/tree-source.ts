@@ -1,0 +1,46 @@
+import type { Readable } from 'node:stream'
+import type { Failure, Result } from '../../shared/failure'
+import type { ImageFacts } from '../../shared/image'
+import type { JobContext } from '../../shared/job'
+import type { DiskSource } from '../convert/direct/source'
+import type { TreeFiles } from './tree-files'
+
+/** The facts that the window shows, and what else the plan needs. */
+export interface InspectedImage extends ImageFacts {
+  /** Whether systemd-resolved is there to write /etc/resolv.conf's target. */
+  hasResolved: boolean
+}
+
+/** Something that holds a root file system to build a disk from: an engine's image, or an archive. */
+export interface TreeSource {
+  /**
+   * Finds out what the tree has. Nothing of it is started and nothing is written.
+   * @param signal cancels; the call then throws after its own clean-up
+   */
+  inspect(signal: AbortSignal): Promise<Result<InspectedImage>>
+  /**
+   * Prepares the tree to be read for one job. What that needs is taken away when the job ends, however it ends.
+   * @param image what `inspect` found
+   * @throws the signal's reason when cancelled
+   */
+  prepareExport(
+    image: InspectedImage,
+    context: Pick<JobContext, 'signal' | 'defer'>,
+  ): Promise<Result<TreeExport>>
+}
+
+/** A tree, ready to be read. */
+export interface TreeExport {
+  /** Bytes that the archive will have, as well as they are known; for progress. */
+  contentBytes: number
+  /** Single files of the tree, to be read before the archive is opened. */
+  files: TreeFiles
+  /** Where the direct engine's thread finds the archive by itself, which is faster than `open`; null when it cannot. */
+  direct: Exclude<DiskSource, { kind: 'messages' }> | null
+  /** Opens the tree as an uncompressed tar archive, which ends early with an error when it breaks off. */
+  open(): Promise<Result<Readable>>
+  /** What a break of the archive means. */
+  explain(error: unknown): Promise<Failure>
+  /** Asks whether the archive can still be had: the error that says why not, or null. */
+  lost(): Promise<Error | null>
+}
