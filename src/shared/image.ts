@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { diskFormats } from './disk'
 
 /** One local image of the engine, a row of the window's list. */
 export const imageSummarySchema = z.object({
@@ -41,11 +42,22 @@ export const imageFactsSchema = z.object({
 })
 export type ImageFacts = z.infer<typeof imageFactsSchema>
 
+/** Partition tables that a disk may have. */
+export const partitionTables = ['mbr', 'gpt'] as const
+export type PartitionTable = (typeof partitionTables)[number]
+
 /** What a person may choose for a disk. */
 export const buildSettingsSchema = z.object({
   /** Bytes, or null for content plus headroom. */
   sizeBytes: z.number().int().positive().nullable(),
   engine: z.enum(['direct', 'kernel']),
+  table: z.enum(partitionTables),
+  /** The kind of file; its name ends in it. */
+  format: z.enum(diskFormats),
+  /** False: a data disk, without boot files and without a look for a kernel. */
+  boot: z.boolean(),
+  /** Whether a list of all files with their SHA-256 goes beside the disk. */
+  manifest: z.boolean(),
   /** More words for the kernel's command line, such as `console=tty0 console=ttyS0`; the last console is the machine's main one. */
   kernelArguments: z
     .string()
@@ -54,7 +66,15 @@ export const buildSettingsSchema = z.object({
 })
 export type BuildSettings = z.infer<typeof buildSettingsSchema>
 
-export const defaultBuildSettings: BuildSettings = { sizeBytes: null, engine: 'direct', kernelArguments: '' }
+export const defaultBuildSettings: BuildSettings = {
+  sizeBytes: null,
+  engine: 'direct',
+  table: 'mbr',
+  format: 'raw',
+  boot: true,
+  manifest: false,
+  kernelArguments: '',
+}
 
 export const chainLinkNames = ['disk', 'partition', 'bootloader', 'kernel', 'init', 'applications'] as const
 export type ChainLinkName = (typeof chainLinkNames)[number]
@@ -72,7 +92,8 @@ const MIB = 1024 * 1024
 /**
  * The smallest disk that surely holds an image: its layers, 6 % for block
  * rounding and directories, inode tables (256 bytes per 16 KiB = 1.6 %), the
- * 64 MiB journal, and what comes before and after the root partition.
+ * 64 MiB of the EFI system partition, and 32 MiB for the rest: the journal is
+ * smaller on a small disk, and the 6 % have room for a large one's.
  * The sum of the layers is at least the size of their union, so this errs upwards.
  * @param contentBytes bytes of all layers
  * @returns bytes, a multiple of 1 MiB
@@ -82,13 +103,23 @@ export function neededDiskBytes(contentBytes: number): number {
 }
 
 /**
- * The size used when nobody chose one: what is needed, a quarter more and
- * 512 MiB to work with, rounded up to 64 MiB.
+ * The room that is left free when nobody chose a size: a quarter of the content, and 512 MiB to work with.
+ * @param contentBytes bytes of all layers
+ * @returns bytes
+ */
+export function headroomBytes(contentBytes: number): number {
+  return Math.ceil((contentBytes / 4 + 512 * MIB) / MIB) * MIB
+}
+
+/**
+ * About the size of a disk when nobody chose one, rounded up to 64 MiB. The direct engine makes it as large as the
+ * content turns out to need; the kernel engine makes it exactly so large.
  * @param contentBytes bytes of all layers
  * @returns bytes
  */
 export function defaultDiskBytes(contentBytes: number): number {
-  return Math.ceil((neededDiskBytes(contentBytes) * 1.25 + 512 * MIB) / (64 * MIB)) * 64 * MIB
+  const bytes = neededDiskBytes(contentBytes) + headroomBytes(contentBytes)
+  return Math.ceil(bytes / (64 * MIB)) * 64 * MIB
 }
 
 /**
@@ -111,7 +142,7 @@ export function chainOf(
       state: 'added',
       value: { kind: 'bytes', bytes: settings.sizeBytes ?? defaultDiskBytes(facts.sizeBytes) },
     },
-    { name: 'partition', state: 'added', value: text('MBR') },
+    { name: 'partition', state: 'added', value: text(settings.table.toUpperCase()) },
     {
       name: 'bootloader',
       state: firmware.length === 0 ? 'wrong' : 'added',

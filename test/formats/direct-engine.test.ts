@@ -61,6 +61,7 @@ function hostLoaders(table: 'mbr' | 'gpt'): BootLoaders {
         },
       ],
       configurationPaths: ['EFI/debian/grub.cfg'],
+      secureBoot: false,
     },
   }
 }

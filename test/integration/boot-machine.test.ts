@@ -13,6 +13,7 @@ import { openScope } from '../../src/main/jobs/scope'
 import { openLibrary } from '../../src/main/library/library'
 import { startMachine, type Machine } from '../../src/main/preview/machine'
 import type { DiskRecord } from '../../src/shared/disk'
+import { defaultBuildSettings } from '../../src/shared/image'
 import { testEngine } from '../support/engine'
 import { serialConsole, type SerialConsole } from '../support/serial'
 
@@ -70,7 +71,11 @@ async function build(name: 'kernel' | 'direct'): Promise<DiskRecord> {
   const started = jobs.start(
     buildWork({
       source: imageSource(engine.docker, IMAGE),
-      settings: { sizeBytes: null, engine: name, kernelArguments: 'console=tty0 console=ttyS0' },
+      settings: {
+        ...defaultBuildSettings,
+        engine: name,
+        kernelArguments: 'console=tty0 console=ttyS0',
+      },
       outputPath: join(folder, `${name}.img`),
       library: openLibrary(join(folder, 'library'), () => undefined),
     }),

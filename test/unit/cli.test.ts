@@ -3,6 +3,7 @@ import { commandNames, parseCommand, parseSize, type Command } from '../../src/m
 import { helpText } from '../../src/main/cli/help'
 import { createReporter, exitCodeOf, plain } from '../../src/main/cli/reporter'
 import { table } from '../../src/main/cli/table'
+import { defaultBuildSettings } from '../../src/shared/image'
 import type { JobSnapshot } from '../../src/shared/job'
 
 function command(line: string): Command | string {
@@ -18,7 +19,7 @@ describe('parseCommand', () => {
       json: false,
       source: { kind: 'image', image: 'a:1' },
       output: 'b.img',
-      settings: { sizeBytes: 4 * 1024 ** 3, engine: 'direct', kernelArguments: '' },
+      settings: { ...defaultBuildSettings, sizeBytes: 4 * 1024 ** 3 },
     })
     expect(command('preview b.img --until-login --firmware uefi --timeout 9 --memory 2GB')).toEqual({
       name: 'preview',

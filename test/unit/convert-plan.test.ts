@@ -39,10 +39,14 @@ describe('planBuild', () => {
       path: '/a',
       label: 'slipway',
       fileSystemUuid: made.rootUuid,
+      sizeBytes: made.expectedBytes,
       ...made,
+      ...made.boot,
     })
     expect(request.sizeBytes % MIB).toBe(0)
-    expect(made).toMatchObject({ hostname: 'my-machine', kernelPath: '/vmlinuz', kernelArguments: '' })
+    expect(made.boot).toMatchObject({ kernelPath: '/vmlinuz', kernelArguments: '' })
+    const hostname = made.edits.added.find((entry) => entry.path === 'etc/hostname')
+    expect(Buffer.from(hostname?.content ?? []).toString()).toBe('my-machine\n')
   })
 
   it('is the same for the same image and settings, and another one otherwise', () => {
@@ -61,7 +65,7 @@ describe('planBuild', () => {
 
   it('tells the kernel where an init lies that it would not find', () => {
     const init = { kind: 'systemd', path: '/usr/lib/systemd/systemd' } as const
-    expect(plan({ init }).kernelArguments).toBe('init=/usr/lib/systemd/systemd')
+    expect(plan({ init }).boot?.kernelArguments).toBe('init=/usr/lib/systemd/systemd')
   })
 
   it('links resolv.conf only where the resolver is', () => {
@@ -87,12 +91,34 @@ describe('planBuild', () => {
       code: 'size-too-small',
       facts: { sizeBytes: neededBytes - MIB, neededBytes },
     })
-    expect(plan({}, neededBytes).sizeBytes).toBe(neededBytes)
-    expect(plan({}, neededBytes + 1).sizeBytes).toBe(neededBytes + MIB)
+    expect(plan({}, neededBytes).size).toEqual({ bytes: neededBytes })
+    expect(plan({}, neededBytes + 1).size).toEqual({ bytes: neededBytes + MIB })
   })
 
   it('refuses a size beyond what the partition table can say', () => {
     expect(refusal({}, 3 * 1024 ** 4)).toMatchObject({ code: 'size-too-large' })
+    const settings = { ...defaultBuildSettings, table: 'gpt', sizeBytes: 3 * 1024 ** 4 } as const
+    expect(planBuild(image, settings).ok).toBe(true)
+    expect(planBuild(image, { ...settings, sizeBytes: 17 * 1024 ** 4 })).toMatchObject({ ok: false })
+  })
+
+  it('leaves the size to the content where nobody chose one, but for the kernel engine', () => {
+    expect(plan().size).toEqual({ freeBytes: 762 * MIB })
+    const kernel = planBuild(image, { ...defaultBuildSettings, engine: 'kernel' })
+    expect(kernel).toMatchObject({ value: { size: { bytes: plan().expectedBytes } } })
+  })
+
+  it('asks nothing of a disk that is not to boot, and changes nothing in it', () => {
+    const nothing = { architecture: 'unknown', kernel: null, initramfs: null, init: null }
+    const planned = planBuild({ ...image, ...nothing }, { ...defaultBuildSettings, boot: false })
+    expect(planned).toMatchObject({ value: { boot: null, edits: { removed: [], emptied: [], added: [] } } })
+  })
+
+  it('refuses what the kernel engine cannot make', () => {
+    for (const changes of [{ table: 'gpt' }, { boot: false }, { manifest: true }] as const) {
+      const planned = planBuild(image, { ...defaultBuildSettings, engine: 'kernel', ...changes })
+      expect(planned).toMatchObject({ failure: { code: 'not-supported' } })
+    }
   })
 })
 

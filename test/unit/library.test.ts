@@ -33,7 +33,10 @@ async function makeDisk(name: string, builtAt = 1): Promise<DiskRecord> {
     builtAt,
     source: { image: 'a:1', digest: 'sha256:00' },
     engine: 'kernel',
+    format: 'raw',
+    table: 'mbr',
     firmware: ['bios'],
+    secureBoot: false,
     proof: null,
   }
 }

@@ -1,6 +1,7 @@
 import { fireEvent, screen } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
 import { change, chooseIn, entryOf, isEnabled, openWindow, press } from './support/open-window'
+import { defaultBuildSettings } from '../../src/shared/image'
 import {
   applicationImage,
   buildJob,
@@ -73,7 +74,7 @@ describe('building', () => {
     expect(fake.inputsOf('buildDisk')).toEqual([
       {
         imageId: machineImage.id,
-        settings: { sizeBytes: null, engine: 'kernel', kernelArguments: 'console=ttyS0' },
+        settings: { ...defaultBuildSettings, engine: 'kernel', kernelArguments: 'console=ttyS0' },
       },
     ])
   })

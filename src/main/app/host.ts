@@ -21,7 +21,7 @@ export async function describeHost(): Promise<HostState> {
 }
 
 async function abilityOf(engine: BuildSettings['engine']): Promise<HostState['engines']['direct']> {
-  const prepared = await prepareEngine(engine)
+  const prepared = await prepareEngine(engine, true)
   if (prepared.ok) return { firmware: prepared.value.firmware, missing: [], remedy: '' }
   const { failure } = prepared
   if (failure.code !== 'tool-missing') return { firmware: [], missing: ['Linux'], remedy: '' }

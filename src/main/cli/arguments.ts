@@ -1,5 +1,11 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { buildSettingsSchema, defaultBuildSettings, type BuildSettings } from '../../shared/image'
+import { formatOfPath } from '../../shared/disk'
+import {
+  buildSettingsSchema,
+  defaultBuildSettings,
+  partitionTables,
+  type BuildSettings,
+} from '../../shared/image'
 
 /** What a command line asks for. Paths are as typed; sizes are bytes. */
 export type Command =
@@ -99,6 +105,9 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       rootfs: { type: 'string' },
       size: { type: 'string' },
       engine: { type: 'string', default: defaultBuildSettings.engine },
+      table: { type: 'string', default: defaultBuildSettings.table },
+      'no-boot': { type: 'boolean', default: false },
+      manifest: { type: 'boolean', default: false },
       'kernel-arguments': { type: 'string', default: defaultBuildSettings.kernelArguments },
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
@@ -112,7 +121,15 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
     if (!buildSettingsSchema.shape.kernelArguments.safeParse(kernelArguments).success) {
       throw new UsageError('--kernel-arguments takes at most 1000 characters of plain ASCII.')
     }
-    const settings = { sizeBytes, engine, kernelArguments }
+    const settings: BuildSettings = {
+      sizeBytes,
+      engine,
+      table: oneOf('--table', values.table, partitionTables),
+      format: formatOfPath(values.output),
+      boot: !values['no-boot'],
+      manifest: values.manifest,
+      kernelArguments,
+    }
     return { name: 'build', json: values.json, source, output: values.output, settings }
   },
   preview(words) {

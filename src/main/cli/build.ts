@@ -29,10 +29,12 @@ export async function runBuild(
   return runJob(work, reporter, (disk) =>
     reporter.succeed(
       { disk },
-      [
-        `Made ${disk.path} from ${disk.source.image}: ${formatBytes(disk.sizeBytes)}, for ${disk.firmware.join(' and ').toUpperCase()}.`,
-        'Whether it boots is unproven until it was booted: slipway preview --until-login DISK',
-      ].join('\n'),
+      disk.firmware.length === 0
+        ? `Made ${disk.path} from ${disk.source.image}: ${formatBytes(disk.sizeBytes)} of data, which do not boot.`
+        : [
+            `Made ${disk.path} from ${disk.source.image}: ${formatBytes(disk.sizeBytes)}, for ${disk.firmware.join(' and ').toUpperCase()}.`,
+            'Whether it boots is unproven until it was booted: slipway preview --until-login DISK',
+          ].join('\n'),
     ),
   )
 }

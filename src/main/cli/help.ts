@@ -7,7 +7,8 @@ const topics: Record<CommandName, string> = {
   images: `slipway images [--json]
 
 Lists the local images of the Docker Engine, newest first.`,
-  build: `slipway build IMAGE -o DISK [--size SIZE] [--engine kernel|direct]
+  build: `slipway build IMAGE -o DISK [--size SIZE] [--table mbr|gpt]
+              [--no-boot] [--manifest] [--engine kernel|direct]
               [--kernel-arguments WORDS] [--json]
 slipway build --rootfs TAR -o DISK …
 
@@ -17,6 +18,9 @@ in a tar, which needs no Docker. Nothing of it is ever started.
   --rootfs TAR        an uncompressed tar of a root file system, instead of IMAGE
   -o, --output DISK   the file to make; nothing may be there yet
   --size SIZE         of the disk: 4G counts in 1024, 4GB in 1000; content plus headroom when not given
+  --table TABLE       mbr (when not given) or gpt
+  --no-boot           a data disk: the files as they are, no boot loader, no kernel needed
+  --manifest          also writes DISK.files.sha256, for: sha256sum -c
   --engine ENGINE     kernel: the kernel's own file system, as administrator
   --kernel-arguments WORDS
                       more for the kernel's command line, such as 'console=tty0 console=ttyS0'`,

@@ -48,9 +48,9 @@ export async function findBootLoaders(): Promise<Result<BootLoaders>> {
       { path: 'EFI/BOOT/BOOTX64.EFI', data: shim },
       { path: 'EFI/BOOT/grubx64.efi', data: signedGrub },
     ]
-    uefi = { files, configurationPaths }
+    uefi = { files, configurationPaths, secureBoot: true }
   } else if (grub !== null) {
-    uefi = { files: [{ path: 'EFI/BOOT/BOOTX64.EFI', data: grub }], configurationPaths }
+    uefi = { files: [{ path: 'EFI/BOOT/BOOTX64.EFI', data: grub }], configurationPaths, secureBoot: false }
   }
   if (bios === null && uefi === null) {
     return fail('tool-missing', { tool: 'extlinux', package: 'extlinux syslinux-common' })

@@ -1,12 +1,14 @@
+import { stat, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { DiskRecord } from '../../shared/disk'
-import { ok, type Result } from '../../shared/failure'
+import { fail, ok, type Result } from '../../shared/failure'
 import type { BuildSettings } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
 import type { JobWork } from '../jobs/manager'
-import { diskIdOf, type Library } from '../library/library'
+import { writeBlockMap } from '../library/block-map'
+import { diskIdOf, manifestPath, type Library } from '../library/library'
 import type { TreeSource } from '../source/tree-source'
-import { prepareEngine } from './engines'
+import { prepareEngine, type BuiltDisk } from './engines'
 import { beginOutput, checkOutputPath, checkOutputSpace } from './output'
 import { planBuild } from './plan'
 
@@ -41,19 +43,22 @@ export function buildWork(input: BuildInput): JobWork<DiskRecord> {
 export async function buildDisk(context: JobContext, input: BuildInput): Promise<Result<DiskRecord>> {
   const { source, settings, outputPath } = input
   context.phase('prepare')
+  if (settings.format !== 'raw') return fail('not-supported', { what: `${settings.format} files` })
   const path = await checkOutputPath(outputPath)
   if (!path.ok) return path
-  const engine = await prepareEngine(settings.engine)
+  const engine = await prepareEngine(settings.engine, settings.boot)
   if (!engine.ok) return engine
   const image = await source.inspect(context.signal)
   if (!image.ok) return image
   const planned = planBuild(image.value, settings)
   if (!planned.ok) return planned
   const plan = planned.value
-  const space = await checkOutputSpace(outputPath, plan.sizeBytes, image.value.sizeBytes)
+  const space = await checkOutputSpace(outputPath, plan.expectedBytes, image.value.sizeBytes)
   if (!space.ok) return space
   context.log(`image ${image.value.name} ${image.value.id}`)
-  context.log(`disk of ${plan.sizeBytes} bytes, root ${plan.rootUuid}, kernel ${plan.kernelPath}`)
+  context.log(
+    `disk of about ${plan.expectedBytes} bytes, ${plan.table}, root ${plan.rootUuid}, kernel ${plan.boot?.kernelPath ?? 'none'}`,
+  )
 
   const output = await beginOutput(outputPath)
   if (!output.ok) return output
@@ -68,17 +73,22 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
   })
   if (!built.ok) return built
   context.signal.throwIfAborted()
+  const { sizeBytes, firmware, secureBoot } = built.value
   const finished = await output.value.finish()
   if (!finished.ok) return finished
+  await writeBeside(context, outputPath, built.value)
 
   const record: DiskRecord = {
     id: diskIdOf(outputPath),
     path: outputPath,
-    sizeBytes: plan.sizeBytes,
+    sizeBytes,
+    format: settings.format,
     builtAt: Date.now(),
     source: { image: image.value.name, digest: image.value.id },
     engine: settings.engine,
-    firmware: engine.value.firmware,
+    table: plan.table,
+    firmware,
+    secureBoot,
     proof: null,
   }
   try {
@@ -88,4 +98,15 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     context.log(`the list of disks was not written: ${String(error)}`)
   }
   return ok(record)
+}
+
+/** Writes what goes along with a finished disk. Without it the disk is as good: a drive is then written whole. */
+async function writeBeside(context: JobContext, path: string, built: BuiltDisk): Promise<void> {
+  try {
+    if (built.blockMap !== null) await writeBlockMap(path, await stat(path, { bigint: true }), built.blockMap)
+    if (built.manifest !== null)
+      await writeFile(manifestPath(path), Buffer.from(built.manifest, 'latin1'), { mode: 0o600 })
+  } catch (error) {
+    context.log(`nothing could be written beside the disk: ${String(error)}`)
+  }
 }

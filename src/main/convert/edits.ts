@@ -26,6 +26,9 @@ export interface TreeEdits {
   added: readonly AddedEntry[]
 }
 
+/** Leaves a tree as it is. */
+export const noEdits: TreeEdits = { removed: [], emptied: [], added: [] }
+
 /** What a tree is being made into. */
 export interface MachineIdentity {
   hostname: string

@@ -3,6 +3,7 @@ import type { DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { BuildSettings } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
+import type { Range } from '../disk/outlet'
 import type { TreeExport } from '../source/tree-source'
 import { findBootLoaders } from './boot-loaders'
 import type { BootLoaders } from './direct/boot'
@@ -21,11 +22,24 @@ export interface EngineWork {
   imageCreatedAt: number
 }
 
+/** What an engine made. */
+export interface BuiltDisk {
+  /** Bytes of the whole disk. */
+  sizeBytes: number
+  firmware: DiskRecord['firmware']
+  secureBoot: boolean
+  /** The parts of the disk that matter; null where the engine does not know. */
+  blockMap: Range[] | null
+  /** Lines of `sha256sum`; names are bytes, one to a character. Null when not asked for. */
+  manifest: string | null
+}
+
 /** A way to make a disk, found to be possible here. */
 export interface Engine {
+  /** For which its disks boot, with the boot loaders of this host. */
   firmware: DiskRecord['firmware']
-  /** Answers nothing, or why the file is to be thrown away; throws the signal's reason when cancelled. */
-  build(context: JobContext, work: EngineWork): Promise<Result<null>>
+  /** Answers what was made, or why the file is to be thrown away; throws the signal's reason when cancelled. */
+  build(context: JobContext, work: EngineWork): Promise<Result<BuiltDisk>>
 }
 
 let directWorkerFile: string | null = null
@@ -37,48 +51,60 @@ export function setDirectWorker(file: string): void {
 
 /**
  * Looks whether an engine can work here, before anything else is done.
+ * @param name which
+ * @param boot whether its disk is to boot
  * @returns `tool-missing` with the package that brings what is missing
  */
-export async function prepareEngine(name: BuildSettings['engine']): Promise<Result<Engine>> {
+export async function prepareEngine(name: BuildSettings['engine'], boot: boolean): Promise<Result<Engine>> {
   if (name === 'kernel') {
     if (process.platform !== 'linux')
       return fail('not-supported', { what: 'the kernel engine on this system' })
     const tools = findKernelTools()
     return tools.ok ? ok({ firmware: ['bios'], build: buildByKernel }) : tools
   }
-  const loaders = await findBootLoaders()
+  const loaders = boot ? await findBootLoaders() : ok(null)
   if (!loaders.ok) return loaders
-  const { bios, uefi } = loaders.value
+  return ok({
+    firmware: firmwareOf(loaders.value),
+    build: (context, work) => buildDirectly(context, work, loaders.value),
+  })
+}
+
+function firmwareOf(loaders: BootLoaders | null): DiskRecord['firmware'] {
   const firmware: DiskRecord['firmware'] = []
-  if (bios !== null) firmware.push('bios')
-  if (uefi !== null) firmware.push('uefi')
-  return ok({ firmware, build: (context, work) => buildDirectly(context, work, loaders.value) })
+  if (loaders?.bios != null) firmware.push('bios')
+  if (loaders?.uefi != null) firmware.push('uefi')
+  return firmware
 }
 
 /** In one pass and without root: facts to disk by Slipway's own writer. */
 async function buildDirectly(
   context: JobContext,
   { plan, tree, path, imageCreatedAt }: EngineWork,
-  loaders: BootLoaders,
-): Promise<Result<null>> {
+  loaders: BootLoaders | null,
+): Promise<Result<BuiltDisk>> {
   if (directWorkerFile === null) throw new Error('setDirectWorker was not called')
   const archive = tree.direct === null ? await tree.open() : ok(tree.direct)
   if (!archive.ok) return archive
   context.phase('copy')
+  const { size, table, boot, manifest } = plan
   const settings: DirectBuild['settings'] = {
-    size: { bytes: plan.sizeBytes },
-    table: 'mbr',
+    size,
+    table,
     uuid: plan.rootUuid,
     label: 'slipway',
     diskSignature: plan.diskSignature,
     time: sourceDate(imageCreatedAt),
     edits: plan.edits,
-    boot: {
-      loaders,
-      kernel: { kernelPath: plan.kernelPath, initramfsPath: plan.initramfsPath },
-      kernelArguments: plan.kernelArguments,
-    },
-    manifest: false,
+    boot:
+      boot === null || loaders === null
+        ? null
+        : {
+            loaders,
+            kernel: { kernelPath: boot.kernelPath, initramfsPath: boot.initramfsPath },
+            kernelArguments: boot.kernelArguments,
+          },
+    manifest,
   }
   const onProgress = (bytes: number): void => {
     context.progress(bytes, tree.contentBytes)
@@ -95,7 +121,13 @@ async function buildDirectly(
     context.log(`${built.value.bytesWritten} bytes written`)
     for (const [name, count] of built.value.skippedXattrs)
       context.log(`attribute ${name} left out ${count} times`)
-    return ok(null)
+    return ok({
+      sizeBytes: built.value.bytes,
+      firmware: firmwareOf(loaders),
+      secureBoot: loaders?.uefi?.secureBoot === true,
+      blockMap: built.value.blockMap,
+      manifest: built.value.manifest,
+    })
   })
 }
 
@@ -109,10 +141,15 @@ function sourceDate(imageCreatedAt: number): number {
 }
 
 /** The HOWTO's own way, as root in the helper. */
-async function buildByKernel(context: JobContext, { plan, tree, path }: EngineWork): Promise<Result<null>> {
+async function buildByKernel(
+  context: JobContext,
+  { plan, tree, path }: EngineWork,
+): Promise<Result<BuiltDisk>> {
+  const { boot, expectedBytes } = plan
+  if (boot === null) return fail('not-supported', { what: 'data disks by the kernel engine' })
   const stream = await tree.open()
   if (!stream.ok) return stream
-  return explainingBreaks(context, tree, (noteBreak) => {
+  return explainingBreaks(context, tree, async (noteBreak) => {
     /** Notes what reading throws. An engine that stops reading early makes the stream fail too, which is no reason but a result. */
     async function* watched(archive: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
       try {
@@ -122,18 +159,27 @@ async function buildByKernel(context: JobContext, { plan, tree, path }: EngineWo
         throw error
       }
     }
-    return buildWithKernelEngine(context, {
+    const built = await buildWithKernelEngine(context, {
       tar: Readable.from(watched(stream.value), { objectMode: false }),
       path,
-      sizeBytes: plan.sizeBytes,
+      sizeBytes: expectedBytes,
       uuid: plan.rootUuid,
       diskSignature: plan.diskSignature,
-      kernelPath: plan.kernelPath,
-      initramfsPath: plan.initramfsPath,
-      kernelArguments: plan.kernelArguments,
+      kernelPath: boot.kernelPath,
+      initramfsPath: boot.initramfsPath,
+      kernelArguments: boot.kernelArguments,
       edits: plan.edits,
       tarBytesTotal: tree.contentBytes,
     })
+    return built.ok
+      ? ok({
+          sizeBytes: expectedBytes,
+          firmware: ['bios'],
+          secureBoot: false,
+          blockMap: null,
+          manifest: null,
+        })
+      : built
   })
 }
 
@@ -145,10 +191,10 @@ async function buildByKernel(context: JobContext, { plan, tree, path }: EngineWo
 async function explainingBreaks(
   context: JobContext,
   tree: TreeExport,
-  run: (noteBreak: (error: unknown) => void) => Promise<Result<null>>,
-): Promise<Result<null>> {
+  run: (noteBreak: (error: unknown) => void) => Promise<Result<BuiltDisk>>,
+): Promise<Result<BuiltDisk>> {
   const breaks: unknown[] = []
-  const explained = async (): Promise<Result<null> | null> =>
+  const explained = async (): Promise<Result<BuiltDisk> | null> =>
     breaks.length === 0 || context.signal.aborted
       ? null
       : { ok: false, failure: await tree.explain(breaks[0]) }

@@ -1,32 +1,49 @@
 import { createHash } from 'node:crypto'
 import { fail, ok, type Result } from '../../shared/failure'
-import { defaultDiskBytes, neededDiskBytes, type BuildSettings } from '../../shared/image'
+import {
+  defaultDiskBytes,
+  headroomBytes,
+  neededDiskBytes,
+  type BuildSettings,
+  type PartitionTable,
+} from '../../shared/image'
 import type { InspectedImage } from '../source/tree-source'
-import { machineEdits, type TreeEdits } from './edits'
+import { machineEdits, noEdits, type TreeEdits } from './edits'
 
 const MIB = 1024 * 1024
 
 /** Bytes that an MBR can describe: a partition's length is a u32 of sectors (UEFI specification, 5.2.1). */
 const MBR_LIMIT = (2 ** 32 - 2048) * 512
 
+/** Bytes of the largest ext4 that Slipway writes: block numbers are 32 bits. */
+const EXT4_LIMIT = (2 ** 32 - 1) * 4096
+
 /** Go's name of the one architecture that Slipway has boot loaders for. */
 export const SUPPORTED_ARCHITECTURE = 'amd64'
 
 /** All that an engine needs to know to make a disk. */
 export interface BuildPlan {
-  /** Bytes of the whole disk, a multiple of 1 MiB. */
-  sizeBytes: number
+  /** Bytes of the whole disk, a multiple of 1 MiB; `freeBytes`: as many as the content needs, with so much room. */
+  size: { bytes: number } | { freeBytes: number }
+  /** Bytes that the disk will have, as well as they are known before. */
+  expectedBytes: number
+  table: PartitionTable
   /** UUID of the root file system. */
   rootUuid: string
   /** MBR disk signature, u32, not 0. */
   diskSignature: number
-  hostname: string
+  /** What the machine boots; null for a disk that is not to boot. */
+  boot: BootPlan | null
+  manifest: boolean
+  edits: TreeEdits
+}
+
+export interface BootPlan {
   /** Paths in the machine. */
   kernelPath: string
   initramfsPath: string
   /** Words for the kernel's command line beyond the root; may be empty. */
   kernelArguments: string
-  edits: TreeEdits
 }
 
 /**
@@ -35,49 +52,65 @@ export interface BuildPlan {
  * @param image what the image has
  * @param settings what was chosen
  * @returns the plan, or the first reason why nothing could boot: `image-architecture`,
- *   `kernel-missing`, `initramfs-missing`, `init-missing`, `size-too-small`, `size-too-large`
+ *   `kernel-missing`, `initramfs-missing`, `init-missing`, `size-too-small`, `size-too-large`, `not-supported`
  */
 export function planBuild(image: InspectedImage, settings: BuildSettings): Result<BuildPlan> {
-  const { name } = image
-  if (image.architecture !== SUPPORTED_ARCHITECTURE) {
-    const { architecture } = image
-    return fail('image-architecture', { image: name, architecture, supported: SUPPORTED_ARCHITECTURE })
+  const { engine, table, manifest } = settings
+  if (engine === 'kernel' && (table !== 'mbr' || !settings.boot || manifest)) {
+    return fail('not-supported', { what: 'GPT, data disks and lists of files by the kernel engine' })
   }
-  if (image.kernel === null) return fail('kernel-missing', { image: name })
-  if (image.initramfs === null) return fail('initramfs-missing', { image: name })
-  if (image.init === null) return fail('init-missing', { image: name })
+  const boot = settings.boot ? planBoot(image, settings) : ok(null)
+  if (!boot.ok) return boot
   const neededBytes = neededDiskBytes(image.sizeBytes)
-  const sizeBytes = Math.ceil((settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes)) / MIB) * MIB
-  if (sizeBytes < neededBytes) return fail('size-too-small', { sizeBytes, neededBytes })
-  if (sizeBytes > MBR_LIMIT) return fail('size-too-large', { sizeBytes, limitBytes: MBR_LIMIT })
+  const isChosen = settings.sizeBytes !== null || engine === 'kernel'
+  const expectedBytes = Math.ceil((settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes)) / MIB) * MIB
+  if (expectedBytes < neededBytes) return fail('size-too-small', { sizeBytes: expectedBytes, neededBytes })
+  const limitBytes = table === 'mbr' ? MBR_LIMIT : EXT4_LIMIT
+  if (expectedBytes > limitBytes) return fail('size-too-large', { sizeBytes: expectedBytes, limitBytes })
 
+  const size = isChosen ? { bytes: expectedBytes } : { freeBytes: headroomBytes(image.sizeBytes) }
   const seed = createHash('sha256')
-    .update(`slipway disk ${image.id} ${settings.engine} ${sizeBytes}`)
+    .update(`slipway disk ${image.id} ${engine} ${JSON.stringify(size)} ${table} ${boot.value !== null}`)
     .digest()
   const rootUuid = uuidFrom(seed.subarray(0, 16))
-  const hostname = hostnameOf(name)
-  const isSystemd = image.init.kind === 'systemd'
   return ok({
-    sizeBytes,
+    size,
+    expectedBytes,
+    table,
     rootUuid,
     // Zero stands for no signature.
     diskSignature: seed.readUInt32LE(16) || 1,
-    hostname,
-    kernelPath: image.kernel.path,
-    initramfsPath: image.initramfs.path,
+    boot: boot.value,
+    manifest,
+    edits: boot.value === null ? noEdits : editsOf(image, rootUuid),
+  })
+}
+
+function planBoot(image: InspectedImage, settings: BuildSettings): Result<BootPlan> {
+  const { name, architecture, kernel, initramfs, init } = image
+  if (architecture !== SUPPORTED_ARCHITECTURE) {
+    return fail('image-architecture', { image: name, architecture, supported: SUPPORTED_ARCHITECTURE })
+  }
+  if (kernel === null) return fail('kernel-missing', { image: name })
+  if (initramfs === null) return fail('initramfs-missing', { image: name })
+  if (init === null) return fail('init-missing', { image: name })
+  return ok({
+    kernelPath: kernel.path,
+    initramfsPath: initramfs.path,
     // Every initial RAM disk looks there by itself; elsewhere it has to be told.
-    kernelArguments: [
-      image.init.path === '/sbin/init' ? '' : `init=${image.init.path}`,
-      settings.kernelArguments,
-    ]
+    kernelArguments: [init.path === '/sbin/init' ? '' : `init=${init.path}`, settings.kernelArguments]
       .filter((words) => words !== '')
       .join(' '),
-    edits: machineEdits({
-      hostname,
-      rootUuid,
-      systemd: isSystemd,
-      resolved: isSystemd && image.hasResolved,
-    }),
+  })
+}
+
+function editsOf(image: InspectedImage, rootUuid: string): TreeEdits {
+  const isSystemd = image.init?.kind === 'systemd'
+  return machineEdits({
+    hostname: hostnameOf(image.name),
+    rootUuid,
+    systemd: isSystemd,
+    resolved: isSystemd && image.hasResolved,
   })
 }
 

@@ -1,11 +1,13 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { mkdirSync, watch, type FSWatcher } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { diskRecordSchema, type DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { ListedDisk } from '../../shared/ipc/contract'
+import { blockMapPath } from './block-map'
+import { writeWhole } from './write-whole'
 
 /** Milliseconds in which changes are gathered before the list is read again. */
 const GATHER_INTERVAL = 100
@@ -40,6 +42,11 @@ export function diskIdOf(path: string): string {
 /** Where the record of a disk lies beside it. */
 export function sidecarPath(diskPath: string): string {
   return `${diskPath}.slipway.json`
+}
+
+/** Where the list of a disk's files lies beside it, as `sha256sum -c` reads it. */
+export function manifestPath(diskPath: string): string {
+  return `${diskPath}.files.sha256`
 }
 
 /**
@@ -125,7 +132,9 @@ export function openLibrary(folder: string, log: (line: string) => void): Librar
       if (!present) return fail('disk-missing', { path })
       try {
         await unlink(path)
-        await rm(sidecarPath(path), { force: true })
+        for (const beside of [sidecarPath(path), blockMapPath(path), manifestPath(path)]) {
+          await rm(beside, { force: true })
+        }
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
         if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
@@ -198,7 +207,9 @@ function watchLibrary(
 
 async function listed(record: DiskRecord): Promise<ListedDisk> {
   const found = await stat(record.path).catch(() => null)
-  const present = found !== null && found.isFile() && found.size === record.sizeBytes
+  // Files that are not raw have another length than their disk.
+  const present =
+    found !== null && found.isFile() && (record.format !== 'raw' || found.size === record.sizeBytes)
   return { ...record, name: basename(record.path), present }
 }
 
@@ -212,22 +223,4 @@ async function readRecord(path: string): Promise<DiskRecord | null> {
     throw error
   }
   return diskRecordSchema.parse(JSON.parse(text))
-}
-
-/** Writes a file so that readers see the old one or the new one and nothing in between. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
-  try {
-    const file = await open(temporary, 'wx', 0o644)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
 }

@@ -77,7 +77,10 @@ export const unprovenDisk: ListedDisk = {
   builtAt: Date.now() - HOUR,
   source: { image: 'my-machine:latest', digest: machineImage.id },
   engine: 'kernel',
+  format: 'raw',
+  table: 'mbr',
   firmware: ['bios'],
+  secureBoot: false,
   proof: null,
 }
 
@@ -91,7 +94,10 @@ export const provenDisk: ListedDisk = {
   builtAt: Date.now() - 50 * HOUR,
   source: { image: 'server:2', digest: digest('f6') },
   engine: 'direct',
+  format: 'raw',
+  table: 'mbr',
   firmware: ['bios', 'uefi'],
+  secureBoot: true,
   proof: { firmware: 'uefi', at: Date.now() - 49 * HOUR, millisecondsToLogin: 38_200 },
 }
 

@@ -23,6 +23,8 @@ export interface BootLoaders {
     files: FatFile[]
     /** where the GRUB above looks for grub.cfg, such as EFI/debian/grub.cfg */
     configurationPaths: string[]
+    /** whether they are a chain that firmware with Secure Boot starts */
+    secureBoot: boolean
   } | null
 }
 

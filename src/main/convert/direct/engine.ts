@@ -123,6 +123,7 @@ async function write(
     },
     outlet,
   )
+  if (wanted !== null) await blankEnds(outlet, rootOffset, wanted * 512)
   const manifest = settings.manifest ? new Manifest() : null
   const handler = fillFrom(writer)
   const reader = new TarReader(manifest === null ? handler : manifest.watch(handler))
@@ -150,6 +151,7 @@ async function write(
   const root = await finishExt4(writer)
   signal.throwIfAborted()
   const sectors = wanted ?? root.bytes / 512
+  if (wanted === null && outlet.zeroed) await blankEnds(outlet, rootOffset, root.bytes)
   const total = 'bytes' in size ? Math.floor(size.bytes / 512) : diskSectors(sectors, table, hasEsp)
   await writeTable(outlet, total, sectors, settings, loaders.bios?.bootCode ?? new Uint8Array(), hasEsp)
   return {
@@ -163,6 +165,20 @@ async function write(
     skippedXattrs: [...writer.skippedXattrs],
     manifest: manifest === null ? null : manifest.text(),
   }
+}
+
+/** Bytes at both ends of a partition in which other file systems' signatures lie (libblkid's probes; ZFS labels: 512 KiB). */
+const ENDS = 1024 * 1024
+
+/**
+ * Blanks both ends of the root partition, where a used stick may have what would be taken for another file system.
+ * Before all else: what comes there later must not be overtaken. Where the disk is known to be zero nothing is
+ * written, but the block map has both ends.
+ */
+async function blankEnds(outlet: Outlet, offset: number, bytes: number): Promise<void> {
+  outlet.zero(offset, ENDS)
+  outlet.zero(offset + bytes - ENDS, ENDS)
+  await outlet.finish()
 }
 
 /** Writes the partition table when everything else is on the disk: without it there is none. */
