@@ -15,6 +15,7 @@ import { setHelperPaths } from './elevation/helper-client'
 import { createHandlers } from './ipc/handlers'
 import { registerContract } from './ipc/register'
 import { createJobManager } from './jobs/manager'
+import { imageSettingsFile, openImageSettings } from './library/image-settings'
 import { libraryFolder, openLibrary } from './library/library'
 import type { EngineState, ListedDisk, ListedDrive } from '../shared/ipc/contract'
 import type { ImageSummary } from '../shared/image'
@@ -44,6 +45,7 @@ async function start(): Promise<void> {
   const engine = watchEngine()
   const jobs = createJobManager()
   const library = openLibrary(libraryFolder(process.env), log)
+  const imageSettings = openImageSettings(imageSettingsFile(process.env))
 
   const engineState = setting<EngineState>(engine.state())
   engine.onState(engineState.set)
@@ -64,7 +66,7 @@ async function start(): Promise<void> {
 
   const window = openWindow(join(__dirname, '../preload/index.cjs'), join(__dirname, '../../assets/icon.png'))
   const previews = createPreviews(window.webContents, jobs)
-  const handlers = createHandlers({ window, engine, drives, library, jobs, previews })
+  const handlers = createHandlers({ window, engine, drives, library, imageSettings, jobs, previews })
   const topics = { engine: engineState, images, drives, disks, jobs: jobList, host }
   const unregister = registerContract(window.webContents, APP_ORIGIN, handlers, topics)
   // What was missing may have been installed meanwhile.

@@ -18,6 +18,21 @@ const failureFacts = {
   'kernel-missing': z.object({ image: z.string() }),
   'initramfs-missing': z.object({ image: z.string() }),
   'init-missing': z.object({ image: z.string() }),
+  /** No recipe knows the distribution. */
+  'recipe-missing': z.object({ image: z.string(), distribution: z.string() }),
+  /** `output`: the last lines of the step that failed; `reason` what they say. */
+  'preparation-failed': z.object({
+    image: z.string(),
+    reason: z.enum(['step', 'network', 'space', 'dockerfile']),
+    step: z.string(),
+    output: z.string(),
+  }),
+  /** The image has no program for a setting of the machine. */
+  'setting-unmet': z.object({
+    image: z.string(),
+    setting: z.enum(['ssh', 'sudo', 'wifi', 'timeZone', 'locale', 'keyboard', 'grow']),
+  }),
+  'setting-invalid': z.object({ setting: z.string(), reason: z.string() }),
   'tar-invalid': z.object({ offset: z.number(), reason: z.string() }),
   // The disk file
   'size-too-small': z.object({ sizeBytes: z.number(), neededBytes: z.number() }),

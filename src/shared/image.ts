@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { diskFormats } from './disk'
+import { machineSettingsSchema, plainMachineSettings, type MachineSettings } from './machine'
 
 /** One local image of the engine, a row of the window's list. */
 export const imageSummarySchema = z.object({
@@ -18,6 +19,33 @@ export type ImageSummary = z.infer<typeof imageSummarySchema>
 
 /** Init systems that Slipway can tell apart. */
 export const initKinds = ['systemd', 'openrc', 'sysvinit', 'busybox', 'unknown'] as const
+
+/** What installs packages in an image. */
+export const packageManagers = ['apt', 'apk', 'dnf', 'microdnf', 'pacman', 'zypper'] as const
+
+/** What sets up the machine's network by itself when it boots. */
+export const networkManagers = ['systemd-networkd', 'NetworkManager', 'ifupdown'] as const
+
+/** What settings of the machine need of the image, and inspection looks for: programs by their names, and the time zones. */
+export const equipmentNames = [
+  'sshd',
+  'sudo',
+  'wpa_supplicant',
+  'localedef',
+  'setupcon',
+  'sfdisk',
+  'resize2fs',
+  'zoneinfo',
+] as const
+export type Equipment = (typeof equipmentNames)[number]
+
+/** Distributions that share one way of becoming bootable. */
+export const recipeFamilies = ['debian', 'ubuntu', 'alpine', 'fedora', 'arch', 'opensuse'] as const
+export type RecipeFamily = (typeof recipeFamilies)[number]
+
+/** What an image may lack to become a machine somebody can use. */
+export const missingParts = ['kernel', 'initramfs', 'init', 'login', 'network'] as const
+export type MissingPart = (typeof missingParts)[number]
 
 /** What was found in an image without starting it. Paths are the machine's own, with a leading slash. */
 export const imageFactsSchema = z.object({
@@ -38,7 +66,27 @@ export const imageFactsSchema = z.object({
     entrypoint: z.array(z.string()),
     command: z.array(z.string()),
     ports: z.array(z.string()),
+    /** `NAME=value`. */
+    environment: z.array(z.string()),
+    /** Where they run; `/` when the image does not say. */
+    workingDirectory: z.string(),
+    /** As whom: a name or a number, perhaps with a group after a colon; empty for root. */
+    user: z.string(),
+    /** Folders that a container would keep apart. */
+    volumes: z.array(z.string()),
   }),
+  packageManager: z.enum(packageManagers).nullable(),
+  /** What sets up its network when it boots; null when nothing does. */
+  network: z.enum(networkManagers).nullable(),
+  /** Who may log in: users with a shell, and whether a password or keys let them in. */
+  users: z.array(
+    z.object({ name: z.string(), id: z.number(), hasPassword: z.boolean(), hasKeys: z.boolean() }),
+  ),
+  equipment: z.array(z.enum(equipmentNames)),
+  /** How it could be prepared; `proven` when machines of this family and version were booted. */
+  recipe: z.object({ family: z.enum(recipeFamilies), proven: z.boolean() }).nullable(),
+  /** What it lacks. Without the first three nothing boots; the others can be set without preparing the image. */
+  missing: z.array(z.enum(missingParts)),
 })
 export type ImageFacts = z.infer<typeof imageFactsSchema>
 
@@ -63,6 +111,12 @@ export const buildSettingsSchema = z.object({
     .string()
     .max(1000)
     .regex(/^[\x20-\x7e]*$/),
+  machine: machineSettingsSchema,
+  /**
+   * Null: the image is taken as it is. Else a derived image is built first, by
+   * this Dockerfile, or with `dockerfile: null` by the one that `proposeDockerfile` answers.
+   */
+  preparation: z.object({ dockerfile: z.string().max(65_536).nullable() }).nullable(),
 })
 export type BuildSettings = z.infer<typeof buildSettingsSchema>
 
@@ -74,6 +128,95 @@ export const defaultBuildSettings: BuildSettings = {
   boot: true,
   manifest: false,
   kernelArguments: '',
+  machine: plainMachineSettings,
+  preparation: null,
+}
+
+/** Whether an image boots as it is. */
+export function isBootable({ missing }: ImageFacts): boolean {
+  return !missing.some((part) => part === 'kernel' || part === 'initramfs' || part === 'init')
+}
+
+/**
+ * The settings that an image starts with: one that boots is left alone,
+ * another is prepared where there is a recipe.
+ * @param facts what the image has
+ */
+export function defaultSettingsFor(facts: ImageFacts): BuildSettings {
+  return {
+    ...defaultBuildSettings,
+    machine: defaultMachineSettings(facts),
+    preparation: !isBootable(facts) && facts.recipe !== null ? { dockerfile: null } : null,
+  }
+}
+
+/**
+ * What a machine of an image is like when nobody chose: an image that boots
+ * stays as it is; another gets a network and a login, takes the whole drive,
+ * and runs what the container would have run.
+ * @param facts what the image has
+ */
+export function defaultMachineSettings(facts: ImageFacts): MachineSettings {
+  if (isBootable(facts)) return plainMachineSettings
+  return {
+    ...plainMachineSettings,
+    // As in the HOWTO: whoever sits at the machine may log in; nobody may over the network.
+    rootPassword: facts.missing.includes('login') ? { kind: 'empty' } : { kind: 'keep' },
+    network: facts.missing.includes('network') ? { kind: 'dhcp' } : { kind: 'keep' },
+    growRoot: true,
+    runCommand: hasCommand(facts),
+  }
+}
+
+/** Whether what a container of the image runs is more than a shell for somebody to type into. */
+export function hasCommand({ applications }: ImageFacts): boolean {
+  const words = [...applications.entrypoint, ...applications.command]
+  const program = words[0]?.split('/').at(-1) ?? ''
+  const isShell = ['sh', 'bash', 'ash', 'dash', 'zsh', 'fish', 'busybox'].includes(program)
+  const isInit = ['init', 'systemd'].includes(program)
+  return words.length > 0 && !isInit && !(isShell && !words.includes('-c') && words.length < 3)
+}
+
+/** Settings that need something of the image, which a preparation brings. */
+export const equippedSettings = {
+  ssh: ['sshd'],
+  sudo: ['sudo'],
+  wifi: ['wpa_supplicant'],
+  timeZone: ['zoneinfo'],
+  locale: ['localedef'],
+  keyboard: ['setupcon'],
+  grow: ['sfdisk', 'resize2fs'],
+} as const satisfies Record<string, readonly Equipment[]>
+export type EquippedSetting = keyof typeof equippedSettings
+
+/**
+ * The chosen settings that need equipment.
+ * @param machine what was chosen
+ */
+export function wishesOf(machine: MachineSettings): EquippedSetting[] {
+  const wishes: Record<EquippedSetting, boolean> = {
+    ssh: machine.sshServer,
+    sudo: machine.user?.sudo === true,
+    wifi: machine.wifi !== null,
+    timeZone: machine.timeZone !== null,
+    // C and POSIX are in the library itself.
+    locale: machine.locale !== null && !/^(?:C|POSIX)\b/.test(machine.locale),
+    keyboard: machine.keyboard !== null,
+    grow: machine.growRoot,
+  }
+  return (Object.keys(wishes) as EquippedSetting[]).filter((name) => wishes[name])
+}
+
+/**
+ * The chosen settings that the image cannot fulfil as it is, so that it must
+ * be prepared for them, be it bootable or not.
+ * @param facts what the image has
+ * @param machine what was chosen
+ */
+export function unmetSettings(facts: ImageFacts, machine: MachineSettings): EquippedSetting[] {
+  return wishesOf(machine).filter((name) =>
+    equippedSettings[name].some((needed) => !facts.equipment.includes(needed)),
+  )
 }
 
 export const chainLinkNames = ['disk', 'partition', 'bootloader', 'kernel', 'init', 'applications'] as const
@@ -136,6 +279,8 @@ export function chainOf(
 ): ChainLink[] {
   const text = (value: string): ChainLink['value'] => ({ kind: 'text', text: value })
   const applications = [...facts.applications.entrypoint, ...facts.applications.command].join(' ')
+  const isPrepared = settings.preparation !== null && facts.recipe !== null
+  const stateOf = (isThere: boolean): ChainLink['state'] => (isThere ? 'has' : isPrepared ? 'added' : 'wrong')
   return [
     {
       name: 'disk',
@@ -150,12 +295,12 @@ export function chainOf(
     },
     {
       name: 'kernel',
-      state: facts.kernel !== null && facts.initramfs !== null ? 'has' : 'wrong',
+      state: stateOf(facts.kernel !== null && facts.initramfs !== null),
       value: facts.kernel === null ? { kind: 'none' } : text(facts.kernel.version),
     },
     {
       name: 'init',
-      state: facts.init === null ? 'wrong' : 'has',
+      state: stateOf(facts.init !== null),
       value: facts.init === null ? { kind: 'none' } : text(facts.init.kind),
     },
     {

@@ -4,9 +4,10 @@ import { failureSchema, type Failure } from './failure'
 /**
  * The phases of each kind of job, in their order, with their share of the
  * whole. The weights add up to 1; they are estimates and were not measured.
+ * `image` is the preparation, whose time is the network's: nobody can say how much of it is done.
  */
 export const jobPhases = {
-  build: { prepare: 0.04, format: 0.04, copy: 0.8, bootloader: 0.04, check: 0.08 },
+  build: { image: 0, prepare: 0.04, format: 0.04, copy: 0.8, bootloader: 0.04, check: 0.08 },
   preview: { start: 1, run: 0 },
   flash: { elevate: 0.02, write: 0.6, verify: 0.38 },
 } as const

@@ -24,6 +24,8 @@ export const machineSettingsSchema = z.object({
   hostname: hostname.nullable(),
   rootPassword: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('keep') }),
+    /** Nobody is asked for one at the console; sshd lets nobody in without one. */
+    z.object({ kind: z.literal('empty') }),
     z.object({ kind: z.literal('locked') }),
     z.object({ kind: z.literal('hash'), hash: passwordHash }),
   ]),
@@ -105,4 +107,20 @@ export const plainMachineSettings: MachineSettings = {
   swapBytes: null,
   growRoot: false,
   runCommand: false,
+}
+
+/** The longest password that crypt(3) of libxcrypt takes, in bytes: what is longer could never be typed in again. */
+export const MAXIMUM_PASSWORD_BYTES = 511
+
+/**
+ * Reads a file of public keys, such as `~/.ssh/id_ed25519.pub` or an authorized_keys.
+ * @param text the file
+ * @returns the keys, without comments and empty lines; null when a line is no public key, such as in a private key's file
+ */
+export function parsePublicKeys(text: string): string[] | null {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+  return lines.length > 0 && lines.every((line) => publicKey.safeParse(line).success) ? lines : null
 }

@@ -1,6 +1,6 @@
 import type { RefusalReason } from './drive'
 import { refusalReasons } from './drive'
-import { assertNever, type Failure } from './failure'
+import { assertNever, type Failure, type FailureFacts } from './failure'
 import type { JobPhase } from './job'
 
 /** A failure in plain English: what happened, what is left as it was, what to do. Each is one or more whole sentences; `remedy` is empty only where nothing can be done. */
@@ -74,6 +74,7 @@ export function formatAge(milliseconds: number): string {
 }
 
 const phaseTitles: Record<JobPhase, string> = {
+  image: 'Preparing the image',
   prepare: 'Checking',
   format: 'Making the file system',
   copy: 'Copying files',
@@ -186,6 +187,31 @@ export function describeFailure(failure: Failure): FailureText {
         happened: `The image ${facts.image} has no init system, so the kernel would have nothing to start.`,
         kept: nothingWritten,
         remedy: 'Install one in the Dockerfile, on Debian with: apt -y install systemd-sysv',
+      }
+    case 'recipe-missing':
+      return {
+        happened: `Slipway has no recipe that makes ${facts.image} bootable: ${facts.distribution === '' ? 'it does not say which distribution it is, or has no package manager' : `${facts.distribution} is not one that it knows, or its package manager is missing`}.`,
+        kept: nothingWritten,
+        remedy:
+          'Install a kernel, an initial RAM disk and an init system in the Dockerfile, or write the preparation’s Dockerfile yourself.',
+      }
+    case 'preparation-failed':
+      return {
+        happened: preparationHappened(facts),
+        kept: `The image ${facts.image} is as it was, and ${noDisk.replace(/^N/, 'n')}`,
+        remedy: preparationRemedies[facts.reason],
+      }
+    case 'setting-unmet':
+      return {
+        happened: `The image ${facts.image} lacks what ${settingNames[facts.setting]} needs.`,
+        kept: nothingWritten,
+        remedy: 'Let Slipway prepare the image, which installs it, or leave the setting out.',
+      }
+    case 'setting-invalid':
+      return {
+        happened: `The setting ${facts.setting} cannot be used: ${facts.reason}.`,
+        kept: nothingWritten,
+        remedy: 'Change it or leave it out, and try again.',
       }
     case 'tar-invalid':
       return {
@@ -396,6 +422,38 @@ export function describeFailure(failure: Failure): FailureText {
     default:
       return assertNever(code)
   }
+}
+
+function preparationHappened({ image, reason, step, output }: FailureFacts<'preparation-failed'>): string {
+  const last = output.trim().split('\n').at(-1)?.trim() ?? ''
+  switch (reason) {
+    case 'network':
+      return `Preparing ${image} failed: packages could not be fetched over the network. The last words were “${last}”.`
+    case 'space':
+      return `Preparing ${image} failed: Docker’s drive is full. The last words were “${last}”.`
+    case 'dockerfile':
+      return `Preparing ${image} failed: Docker does not understand the Dockerfile. It said “${last}”.`
+    case 'step':
+      return `Preparing ${image} failed at “${step}”. The last words were “${last}”.`
+  }
+}
+
+const preparationRemedies: Record<FailureFacts<'preparation-failed'>['reason'], string> = {
+  step: 'Look at the log for all that the step said. The preparation’s Dockerfile can be edited.',
+  network:
+    'See that this computer is online and try again. Where Docker’s own network leads nowhere, as with some VPNs, start Slipway with SLIPWAY_BUILD_NETWORK=host.',
+  space: 'Free some space on the drive with Docker’s data, on most systems with: docker system prune',
+  dockerfile: 'Edit the preparation’s Dockerfile, or take the proposed one again.',
+}
+
+const settingNames: Record<FailureFacts<'setting-unmet'>['setting'], string> = {
+  ssh: 'the SSH server',
+  sudo: 'the user who may become root',
+  wifi: 'Wi-Fi',
+  timeZone: 'the time zone',
+  locale: 'the language',
+  keyboard: 'the keyboard layout',
+  grow: 'growing to the whole drive',
 }
 
 function listOf(items: readonly string[]): string {

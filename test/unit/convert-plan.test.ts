@@ -17,8 +17,21 @@ const image: InspectedImage = {
   initramfs: { path: '/initrd.img' },
   init: { kind: 'systemd', path: '/sbin/init' },
   rootLogin: 'no-password',
-  applications: { entrypoint: [], command: [], ports: [] },
+  applications: {
+    ...{ entrypoint: [], command: [], ports: [], environment: [], volumes: [] },
+    ...{ workingDirectory: '/', user: '' },
+  },
+  packageManager: null,
+  network: null,
+  users: [],
+  equipment: [],
+  recipe: null,
+  missing: [],
   hasResolved: false,
+  files: {
+    ...{ passwd: null, shadow: null, group: null, gshadow: null, inittab: null },
+    ...{ present: [], masked: [] },
+  },
 }
 
 function plan(changes: Partial<InspectedImage> = {}, sizeBytes: number | null = null) {

@@ -122,6 +122,7 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       throw new UsageError('--kernel-arguments takes at most 1000 characters of plain ASCII.')
     }
     const settings: BuildSettings = {
+      ...defaultBuildSettings,
       sizeBytes,
       engine,
       table: oneOf('--table', values.table, partitionTables),

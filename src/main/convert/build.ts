@@ -44,6 +44,7 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
   const { source, settings, outputPath } = input
   context.phase('prepare')
   if (settings.format !== 'raw') return fail('not-supported', { what: `${settings.format} files` })
+  if (settings.preparation !== null) return fail('not-supported', { what: 'preparing an image' })
   const path = await checkOutputPath(outputPath)
   if (!path.ok) return path
   const engine = await prepareEngine(settings.engine, settings.boot)

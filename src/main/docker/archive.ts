@@ -1,4 +1,5 @@
 import type Docker from 'dockerode'
+import { setMaxListeners } from 'node:events'
 import { posix } from 'node:path'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
@@ -35,6 +36,8 @@ const hasBit = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 
  * @param abortSignal ends every call; they then throw
  */
 export function containerFiles(container: Docker.Container, abortSignal: AbortSignal): TreeFiles {
+  // Many questions are asked at once, and each listens; Node would take that for a leak.
+  setMaxListeners(0, abortSignal)
   async function stat(path: string): Promise<EntryStat | null> {
     try {
       const response = (await container.infoArchive({ path, abortSignal })) as Readable & {
@@ -67,6 +70,7 @@ export function containerFiles(container: Docker.Container, abortSignal: AbortSi
   }
 
   return {
+    stat,
     resolve,
     async read(path, limit) {
       const found = await resolve(path)

@@ -49,11 +49,7 @@ export async function inspectImage(
   }
 }
 
-function imageFacts(
-  info: Docker.ImageInspectInfo,
-  id: string,
-  asked: string,
-): Omit<InspectedImage, keyof FileFacts> {
+function imageFacts(info: Docker.ImageInspectInfo, id: string, asked: string): Omit<InspectedImage, keyof FileFacts> {
   const names = ((info.RepoTags as string[] | null) ?? []).filter((name) => !name.startsWith('<none>'))
   const config = info.Config as Docker.ImageInspectInfo['Config'] | null
   const words = (value: string | string[] | null | undefined): string[] =>
@@ -68,6 +64,11 @@ function imageFacts(
       entrypoint: words(config?.Entrypoint),
       command: words(config?.Cmd),
       ports: Object.keys((config?.ExposedPorts as Record<string, unknown> | null | undefined) ?? {}),
+      environment: words(config?.Env),
+      workingDirectory:
+        config?.WorkingDir === undefined || config.WorkingDir === '' ? '/' : config.WorkingDir,
+      user: (config?.User as string | null | undefined) ?? '',
+      volumes: Object.keys((config?.Volumes as Record<string, unknown> | null | undefined) ?? {}),
     },
   }
 }

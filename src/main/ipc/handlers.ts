@@ -2,19 +2,23 @@ import { clipboard, dialog, shell, type BrowserWindow } from 'electron'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
-import { defaultDiskBytes, neededDiskBytes } from '../../shared/image'
+import { defaultDiskBytes, imageFactsSchema, neededDiskBytes } from '../../shared/image'
 import type { Handlers, ListedDisk, ListedDrive } from '../../shared/ipc/contract'
 import { defaultFolder, freeDiskPath } from '../app/outputs'
 import type { Previews } from '../app/previews'
 import type { Topic } from './register'
 import { buildWork } from '../convert/build'
+import { listPublicKeys } from '../convert/machine/public-keys'
 import { inspectImage } from '../docker/inspect'
 import { imageSource } from '../docker/source'
 import type { EngineWatcher } from '../docker/watch'
 import { identityOf } from '../drives/watch'
 import { flashDisk } from '../flash/flash'
 import type { JobManager } from '../jobs/manager'
+import type { InspectedImage } from '../source/tree-source'
+import type { ImageSettings } from '../library/image-settings'
 import { diskIdOf, type Library } from '../library/library'
+import { proposeDockerfile } from '../prepare/propose'
 
 /** The only addresses that are ever opened in the browser. */
 const helpPages = {
@@ -28,13 +32,14 @@ export interface Services {
   engine: EngineWatcher
   drives: Topic<ListedDrive[]>
   library: Library
+  imageSettings: ImageSettings
   jobs: JobManager
   previews: Previews
 }
 
 /** What the window may ask for. Each looks ids up in what the main process itself gave out. */
 export function createHandlers(services: Services): Handlers {
-  const { window, engine, drives, library, jobs, previews } = services
+  const { window, engine, drives, library, imageSettings, jobs, previews } = services
   /** Where the next disk of an image goes, once somebody chose. */
   const chosenPaths = new Map<string, string>()
 
@@ -44,6 +49,11 @@ export function createHandlers(services: Services): Handlers {
   const outputFor = (imageId: string): string =>
     chosenPaths.get(imageId) ?? freeDiskPath(defaultFolder(), nameOf(imageId))
 
+  async function inspect(imageId: string): Promise<Result<InspectedImage>> {
+    const current = engine.engine()
+    return current.ok ? inspectImage(current.value.docker, imageId, new AbortController().signal) : current
+  }
+
   /** A disk that is there as it was built. */
   async function presentDisk(diskId: string): Promise<Result<ListedDisk>> {
     const found = await library.find(diskId)
@@ -52,8 +62,23 @@ export function createHandlers(services: Services): Handlers {
 
   return {
     async inspectImage({ imageId }) {
-      const current = engine.engine()
-      return current.ok ? inspectImage(current.value.docker, imageId, new AbortController().signal) : current
+      const inspected = await inspect(imageId)
+      // The image's own files, with the hashes of its passwords, stay here.
+      return inspected.ok ? ok(imageFactsSchema.parse(inspected.value)) : inspected
+    },
+    async readSettings({ imageId }) {
+      return ok(await imageSettings.read(nameOf(imageId)))
+    },
+    async saveSettings({ imageId, settings }) {
+      await imageSettings.save(nameOf(imageId), settings)
+      return ok(null)
+    },
+    async proposeDockerfile({ imageId, machine }) {
+      const inspected = await inspect(imageId)
+      return inspected.ok ? proposeDockerfile(inspected.value, machine) : inspected
+    },
+    async listPublicKeys() {
+      return ok(await listPublicKeys())
     },
     estimateBuild({ imageId }) {
       const image = engine.images().find((one) => one.id === imageId)

@@ -1,5 +1,7 @@
 import { posix } from 'node:path'
-import type { ImageFacts } from '../../shared/image'
+import type { ImageFacts, MissingPart } from '../../shared/image'
+import { recipeOf } from '../../shared/recipe'
+import { machineFacts } from './machine-facts'
 import { kernelVersionOf, parseOsRelease, rootLoginOf, versionOfName } from './parse'
 import type { EntryStat, TreeFiles } from './tree-files'
 import type { InspectedImage } from './tree-source'
@@ -10,9 +12,9 @@ const MIB = 1024 * KIB
 const LIST_LIMIT = 512 * MIB
 
 /** What lies in a tree, apart from what its source says about itself. */
-export type FileFacts = Pick<
+export type FileFacts = Omit<
   InspectedImage,
-  'distribution' | 'kernel' | 'initramfs' | 'init' | 'rootLogin' | 'hasResolved'
+  'id' | 'name' | 'architecture' | 'sizeBytes' | 'createdAt' | 'applications'
 >
 
 /**
@@ -23,13 +25,29 @@ export async function fileFacts(files: TreeFiles): Promise<FileFacts> {
   const release =
     (await files.read('/etc/os-release', 64 * KIB)) ?? (await files.read('/usr/lib/os-release', 64 * KIB))
   const kernel = await findKernel(files)
+  const initramfs = kernel === null ? null : await findInitramfs(files, kernel)
+  const init = await findInit(files)
+  const machine = await machineFacts(files, init)
+  const distribution = release === null ? null : parseOsRelease(release.toString('utf8'))
+  const canLogIn = (user: ImageFacts['users'][number]): boolean =>
+    user.hasPassword || (user.hasKeys && machine.equipment.includes('sshd'))
+  const has: Record<MissingPart, boolean> = {
+    kernel: kernel !== null,
+    initramfs: initramfs !== null,
+    init: init !== null,
+    login: machine.users.some(canLogIn),
+    network: machine.network !== null,
+  }
   return {
-    distribution: release === null ? null : parseOsRelease(release.toString('utf8')),
+    distribution,
     kernel: kernel === null ? null : { path: kernel.path, version: kernel.version },
-    initramfs: kernel === null ? null : await findInitramfs(files, kernel),
-    init: await findInit(files),
-    rootLogin: rootLoginOf((await files.read('/etc/shadow', MIB))?.toString('latin1') ?? null),
+    initramfs,
+    init,
+    rootLogin: rootLoginOf(machine.files.shadow?.text ?? null),
     hasResolved: (await files.resolve('/usr/lib/systemd/systemd-resolved')) !== null,
+    ...machine,
+    recipe: recipeOf(distribution, machine.packageManager),
+    missing: (Object.keys(has) as MissingPart[]).filter((part) => !has[part]),
   }
 }
 

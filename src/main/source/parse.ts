@@ -36,6 +36,51 @@ export function rootLoginOf(shadow: string | null): ImageFacts['rootLogin'] {
   return /^[!*]/.test(password) ? 'locked' : 'password'
 }
 
+/** A user of the image (passwd(5)). */
+export interface Account {
+  name: string
+  id: number
+  groupId: number
+  home: string
+  shell: string
+}
+
+/**
+ * Reads /etc/passwd; lines that are none are left out.
+ * @param text the file
+ */
+export function parsePasswd(text: string): Account[] {
+  return text.split('\n').flatMap((line) => {
+    const [name = '', , id = '', groupId = '', , home = '', shell = ''] = line.split(':')
+    if (name === '' || !/^\d+$/.test(id) || !/^\d+$/.test(groupId)) return []
+    return [{ name, id: Number(id), groupId: Number(groupId), home, shell }]
+  })
+}
+
+/** Whether somebody with this shell in /etc/passwd gets one; an empty one stands for /bin/sh (passwd(5)). */
+export function isLoginShell(shell: string): boolean {
+  return !/(?:^|\/)(?:nologin|false|sync|halt|shutdown)$/.test(shell)
+}
+
+/** The users that a password lets in (shadow(5)), by the same rule as `rootLoginOf`; one without a password counts, too. */
+export function usersWithPassword(shadow: string): Set<string> {
+  const names = new Set<string>()
+  for (const line of shadow.split('\n')) {
+    const [name = '', password] = line.split(':')
+    if (name !== '' && password !== undefined && !/^[!*]/.test(password)) names.add(name)
+  }
+  return names
+}
+
+/**
+ * Whether ifupdown's configuration sets up an interface that is not the
+ * machine's own loop (interfaces(5)).
+ * @param text /etc/network/interfaces with what it includes
+ */
+export function setsUpInterface(text: string): boolean {
+  return /^\s*iface\s+(?!lo\s)\S+\s+inet6?\s+(?:dhcp|static|auto)\b/m.test(text)
+}
+
 /** The version in a kernel's or RAM disk's file name (`vmlinuz-6.1.0-18-amd64`), or null when it names none. */
 export function versionOfName(name: string): string | null {
   return /^[A-Za-z.]+-(\d[A-Za-z0-9._+~-]*?)(?:\.img)?$/.exec(name)?.[1] ?? null

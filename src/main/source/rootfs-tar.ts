@@ -93,7 +93,10 @@ async function inspected(path: string, index: TarIndex): Promise<InspectedImage>
     architecture: await architectureIn(index.files, facts.init?.path ?? null),
     sizeBytes: index.sizeBytes,
     createdAt: index.modifiedAt,
-    applications: { entrypoint: [], command: [], ports: [] },
+    applications: {
+      ...{ entrypoint: [], command: [], ports: [], environment: [], volumes: [] },
+      ...{ workingDirectory: '/', user: '' },
+    },
   }
 }
 

@@ -162,13 +162,16 @@ function filesOf(archive: string, root: Node): TreeFiles {
       await file?.close()
     }
   }
+  const entryAt = (path: string, followLast: boolean): EntryStat | null => {
+    const found = lookUp(root, path, followLast)
+    if (found === null) return null
+    const { kind, sizeBytes, permissions, target } = found.node
+    const resolved = kind === 'link' ? posix.resolve(posix.dirname(found.path), target) : ''
+    return { path: found.path, sizeBytes, permissions, kind, target: resolved }
+  }
   return {
-    resolve(path) {
-      const found = lookUp(root, path, true)
-      if (found === null) return Promise.resolve(null)
-      const { kind, sizeBytes, permissions } = found.node
-      return Promise.resolve({ path: found.path, sizeBytes, permissions, kind, target: '' })
-    },
+    stat: (path) => Promise.resolve(entryAt(path, false)),
+    resolve: (path) => Promise.resolve(entryAt(path, true)),
     async read(path, limit) {
       const node = lookUp(root, path, true)?.node
       if (node?.kind !== 'file') return null

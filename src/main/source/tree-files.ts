@@ -16,6 +16,8 @@ export interface EntryStat {
  * what comes back is bounded in bytes.
  */
 export interface TreeFiles {
+  /** A path as it is; null when there is nothing, or nothing that can be reached. */
+  stat(path: string): Promise<EntryStat | null>
   /** The end of a chain of links; null when it leads nowhere or in a circle. */
   resolve(path: string): Promise<EntryStat | null>
   /** The beginning of a file (after links), at most `limit` bytes; null when there is no regular file. */

@@ -3,12 +3,15 @@ import type { Failure, Result } from '../../shared/failure'
 import type { ImageFacts } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
 import type { DiskSource } from '../convert/direct/source'
+import type { MachineFacts } from './machine-facts'
 import type { TreeFiles } from './tree-files'
 
-/** The facts that the window shows, and what else the plan needs. */
+/** The facts that the window shows, and what else the plan needs. The latter stay in the main process. */
 export interface InspectedImage extends ImageFacts {
   /** Whether systemd-resolved is there to write /etc/resolv.conf's target. */
   hasResolved: boolean
+  /** The image's own files that settings of the machine change. */
+  files: MachineFacts['files']
 }
 
 /** Something that holds a root file system to build a disk from: an engine's image, or an archive. */

@@ -5,6 +5,10 @@
  */
 export const callNames = [
   'inspectImage',
+  'readSettings',
+  'saveSettings',
+  'proposeDockerfile',
+  'listPublicKeys',
   'estimateBuild',
   'chooseDiskPath',
   'buildDisk',

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { diskRecordSchema } from '../disk'
 import { driveSchema, refusalReasons } from '../drive'
 import { failureSchema, type Result } from '../failure'
-import { buildSettingsSchema, imageFactsSchema, imageSummarySchema } from '../image'
+import { buildSettingsSchema, imageFactsSchema, imageSummarySchema, recipeFamilies } from '../image'
 import { jobSnapshotSchema } from '../job'
+import { machineSettingsSchema } from '../machine'
 import type { CallName, TopicName } from './channels'
 
 /** Reference to a drive by the list's own key; the main process looks the identity up, the window never sends one. */
@@ -17,6 +18,21 @@ const none = z.null()
  */
 export const calls = {
   inspectImage: { input: z.object({ imageId: id }), value: imageFactsSchema },
+  /** The settings last saved for images of this name; null when there are none. */
+  readSettings: { input: z.object({ imageId: id }), value: buildSettingsSchema.nullable() },
+  saveSettings: { input: z.object({ imageId: id, settings: buildSettingsSchema }), value: none },
+  /** The Dockerfile that adds to the image what it and these settings lack; `adds` are the packages' names. */
+  proposeDockerfile: {
+    input: z.object({ imageId: id, machine: machineSettingsSchema }),
+    value: z.object({
+      dockerfile: z.string(),
+      family: z.enum(recipeFamilies),
+      proven: z.boolean(),
+      adds: z.array(z.string()),
+    }),
+  },
+  /** The person's own public keys, `~/.ssh/*.pub`. */
+  listPublicKeys: { input: none, value: z.array(z.object({ file: z.string(), key: z.string() })) },
   /** Needed and default size in bytes, and where the disk would go. */
   estimateBuild: {
     input: z.object({ imageId: id }),

@@ -25,6 +25,18 @@ const plainAnswers: Handlers = {
       found === undefined ? refused({ code: 'image-gone', facts: { image: imageId } }) : done(found),
     )
   },
+  readSettings: () => Promise.resolve(done(null)),
+  saveSettings: nothing,
+  proposeDockerfile: () =>
+    Promise.resolve(
+      done({
+        dockerfile: 'FROM debian:12\nRUN apt-get install --yes linux-image-amd64\n',
+        family: 'debian',
+        proven: true,
+        adds: ['linux-image-amd64'],
+      }),
+    ),
+  listPublicKeys: () => Promise.resolve(done([])),
   estimateBuild: ({ imageId }) => {
     const name = images.find(({ id }) => id === imageId)?.names[0]?.split(':')[0] ?? 'disk'
     return Promise.resolve(

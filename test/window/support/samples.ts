@@ -48,7 +48,16 @@ export const machineFacts: ImageFacts = {
   initramfs: { path: '/initrd.img' },
   init: { kind: 'systemd', path: '/sbin/init' },
   rootLogin: 'no-password',
-  applications: { entrypoint: [], command: ['/bin/bash'], ports: [] },
+  applications: {
+    ...{ entrypoint: [], command: ['/bin/bash'], ports: [], environment: [], volumes: [] },
+    ...{ workingDirectory: '/', user: '' },
+  },
+  packageManager: 'apt',
+  network: null,
+  users: [{ name: 'root', id: 0, hasPassword: true, hasKeys: false }],
+  equipment: ['zoneinfo', 'setupcon', 'sfdisk', 'resize2fs'],
+  recipe: { family: 'debian', proven: true },
+  missing: ['network'],
 }
 
 export const facts: ImageFacts[] = [
@@ -63,7 +72,13 @@ export const facts: ImageFacts[] = [
     initramfs: null,
     init: null,
     rootLogin: 'locked' as const,
-    applications: { entrypoint: ['/srv/serve'], command: ['--port', '8080'], ports: ['8080/tcp'] },
+    applications: {
+      ...machineFacts.applications,
+      ...{ entrypoint: ['/srv/serve'], command: ['--port', '8080'], ports: ['8080/tcp'] },
+    },
+    users: [],
+    equipment: ['zoneinfo' as const],
+    missing: ['kernel' as const, 'initramfs' as const, 'init' as const, 'login' as const, 'network' as const],
   })),
 ]
 

@@ -1,0 +1,42 @@
+import type { Recipe } from '../recipe'
+
+/** Arch, with mkinitcpio and systemd-networkd. Written from facts, not booted. */
+export const arch: Recipe = {
+  family: 'arch',
+  packages(purpose) {
+    switch (purpose) {
+      case 'kernel':
+        return ['linux', 'amd-ucode', 'intel-ucode']
+      case 'initramfs':
+        return ['mkinitcpio']
+      case 'init':
+        return ['systemd-sysvcompat']
+      case 'hardware':
+        return ['base', 'linux-firmware', 'e2fsprogs', 'kbd', 'iproute2']
+      case 'ssh':
+        return ['openssh']
+      case 'sudo':
+        return ['sudo']
+      case 'wifi':
+        return ['wpa_supplicant', 'wireless-regdb']
+      case 'timeZone':
+        return ['tzdata']
+      case 'keyboard':
+        return ['kbd']
+      case 'grow':
+        return ['util-linux', 'e2fsprogs']
+      case 'locale':
+      case 'network':
+        return []
+    }
+  },
+  install: (packages) => [
+    'RUN pacman -Syu --noconfirm --needed \\',
+    ...packages.map((name) => `      ${name} \\`),
+    ' && pacman -Scc --noconfirm',
+  ],
+  finish: () => [
+    // With `autodetect` the RAM disk would have the drivers of this machine alone.
+    "RUN sed -i '/^HOOKS=/s/ autodetect//' /etc/mkinitcpio.conf && mkinitcpio -P",
+  ],
+}
