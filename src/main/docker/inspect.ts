@@ -49,7 +49,11 @@ export async function inspectImage(
   }
 }
 
-function imageFacts(info: Docker.ImageInspectInfo, id: string, asked: string): Omit<InspectedImage, keyof FileFacts> {
+function imageFacts(
+  info: Docker.ImageInspectInfo,
+  id: string,
+  asked: string,
+): Omit<InspectedImage, keyof FileFacts> {
   const names = ((info.RepoTags as string[] | null) ?? []).filter((name) => !name.startsWith('<none>'))
   const config = info.Config as Docker.ImageInspectInfo['Config'] | null
   const words = (value: string | string[] | null | undefined): string[] =>
