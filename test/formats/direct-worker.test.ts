@@ -71,7 +71,8 @@ afterAll(() => {
 async function run(source: DirectBuild['source'], signal = new AbortController().signal): Promise<string> {
   const path = join(folder, 'disk.img')
   writeFileSync(path, 'what was there before')
-  const result = await runDirectEngine(workerFile, { source, path, settings }, () => undefined, signal)
+  const target = { kind: 'file', path } as const
+  const result = await runDirectEngine(workerFile, { source, target, settings }, () => undefined, signal)
   if (!result.ok) return result.failure.code
   const bytes = readFileSync(path)
   expect(bytes.length).toBe(200 * 2 ** 20)
@@ -122,4 +123,52 @@ test('a stream that fails is thrown', async () => {
     },
   })
   await expect(run(failing)).rejects.toThrow('the stream broke')
+})
+
+/** Builds onto something that holds anything; `write` may fail. */
+async function runOnto(write: (bytes: Uint8Array, position: number) => Promise<void>): Promise<void> {
+  const source = { kind: 'file', path: join(folder, 'archive.tar') } as const
+  const { signal } = new AbortController()
+  const target = { kind: 'writes', write } as const
+  const result = await runDirectEngine(workerFile, { source, target, settings }, () => undefined, signal)
+  expect(result.ok).toBe(true)
+}
+
+test('writes by message make the same disk on a used stick, each byte once, the table last', async () => {
+  const stick = Buffer.alloc(200 * 2 ** 20, 0xa5)
+  const written: { position: number; length: number }[] = []
+  let running = 0
+  await runOnto(async (bytes, position) => {
+    expect(++running).toBe(1)
+    await new Promise((done) => setImmediate(done))
+    stick.set(bytes, position)
+    written.push({ position, length: bytes.length })
+    running--
+  })
+  expect(written.at(-1)?.position).toBe(0)
+  written.sort((a, b) => a.position - b.position)
+  let end = 0
+  for (const { position, length } of written) {
+    expect(position).toBeGreaterThanOrEqual(end)
+    end = position + length
+  }
+  // What was not written may be anything, zeroes too: then the stick is the file, byte for byte.
+  let at = 0
+  for (const { position, length } of written) {
+    stick.fill(0, at, position)
+    at = position + length
+  }
+  stick.fill(0, at)
+  const onStick = createHash('sha256').update(stick).digest('hex')
+  expect(onStick).toBe(await run({ kind: 'file', path: join(folder, 'archive.tar') }))
+})
+
+test('a write that fails ends the build, and none follows', async () => {
+  let writes = 0
+  const running = runOnto(() => {
+    writes++
+    return writes < 3 ? Promise.resolve() : Promise.reject(new Error('the stick was pulled'))
+  })
+  await expect(running).rejects.toThrow('the stick was pulled')
+  expect(writes).toBe(3)
 })

@@ -113,7 +113,7 @@ async function buildDirectly(
   return explainingBreaks(context, tree, async () => {
     const built = await runDirectEngine(
       worker,
-      { source: archive.value, path, settings },
+      { source: archive.value, target: { kind: 'file', path }, settings },
       onProgress,
       context.signal,
     )

@@ -87,6 +87,20 @@ export class Outlet {
     }
   }
 
+  /** Sets what of `length` bytes at `position` was not written yet to zero. */
+  zeroRest(position: number, length: number): void {
+    this.flush()
+    const end = position + length
+    let at = position
+    for (const range of this.blockMap()) {
+      if (range.offset + range.length <= at) continue
+      if (range.offset >= end) break
+      if (range.offset > at) this.zero(at, range.offset - at)
+      at = range.offset + range.length
+    }
+    if (at < end) this.zero(at, end - at)
+  }
+
   /** Resolves when there is room for more, or is null when there is room now. Throws what the sink threw. */
   ready(): Promise<void> | null {
     if (this.failure !== null) throw this.failure.error

@@ -12,6 +12,7 @@ import { applyEdits, type BootSettings, chooseKernel, installExtlinux, writeEsp 
 import { fillFrom } from './fill'
 import { type KernelPaths, kernelsIn } from './kernels'
 import { Manifest } from './manifest'
+import { GPT_TAIL_SECTORS } from '../../disk/gpt'
 import {
   derivedUuid,
   diskSectors,
@@ -123,7 +124,6 @@ async function write(
     },
     outlet,
   )
-  if (wanted !== null) await blankEnds(outlet, rootOffset, wanted * 512)
   const manifest = settings.manifest ? new Manifest() : null
   const handler = fillFrom(writer)
   const reader = new TarReader(manifest === null ? handler : manifest.watch(handler))
@@ -151,8 +151,8 @@ async function write(
   const root = await finishExt4(writer)
   signal.throwIfAborted()
   const sectors = wanted ?? root.bytes / 512
-  if (wanted === null && outlet.zeroed) await blankEnds(outlet, rootOffset, root.bytes)
   const total = 'bytes' in size ? Math.floor(size.bytes / 512) : diskSectors(sectors, table, hasEsp)
+  blankEnds(outlet, rootOffset, sectors * 512, total * 512 - (table === 'gpt' ? GPT_TAIL_SECTORS * 512 : 0))
   await writeTable(outlet, total, sectors, settings, loaders.bios?.bootCode ?? new Uint8Array(), hasEsp)
   return {
     bytes: total * 512,
@@ -171,14 +171,18 @@ async function write(
 const ENDS = 1024 * 1024
 
 /**
- * Blanks both ends of the root partition, where a used stick may have what would be taken for another file system.
- * Before all else: what comes there later must not be overtaken. Where the disk is known to be zero nothing is
- * written, but the block map has both ends.
+ * Blanks what was not written at both ends of the root partition and at the end of the disk, where a used stick may
+ * have what would be taken for another file system. Where the disk is known to be zero this only goes into the block map.
+ * @param offset of the root partition, in bytes
+ * @param bytes of the root partition
+ * @param end of the disk without the copy of the table, in bytes
  */
-async function blankEnds(outlet: Outlet, offset: number, bytes: number): Promise<void> {
-  outlet.zero(offset, ENDS)
-  outlet.zero(offset + bytes - ENDS, ENDS)
-  await outlet.finish()
+function blankEnds(outlet: Outlet, offset: number, bytes: number, end: number): void {
+  const rootEnd = offset + bytes
+  outlet.zeroRest(offset, ENDS)
+  outlet.zeroRest(rootEnd - ENDS, ENDS)
+  const rest = Math.min(end - rootEnd, ENDS)
+  if (rest > 0) outlet.zeroRest(end - rest, rest)
 }
 
 /** Writes the partition table when everything else is on the disk: without it there is none. */

@@ -9,16 +9,26 @@ import type { DiskRequest, FromWorker, ToWorker } from './worker'
 export interface DirectBuild {
   /** an uncompressed tar: as a stream of this thread, or something that the worker reads by itself, which is faster */
   source: Readable | Exclude<DiskSource, { kind: 'messages' }>
-  /** absolute path of a regular file of the user's own, which is emptied */
-  path: string
+  target: DirectTarget
   settings: DiskSettings
 }
+
+/**
+ * Where a disk goes. `file`: absolute path of a regular file of the user's own, which is emptied. `writes`: whatever
+ * `write` does with it, such as a drive by way of the helper. What is there may hold anything: all that matters is
+ * written, each byte once, and what is never written may stay as it is. The partition table, the first MiB, comes
+ * last. `write` (bytes, and where on the disk they go, in bytes) is called again only after its promise resolved;
+ * the bytes are its own. What it throws ends the build and is thrown on. The size in the settings must be a fixed one.
+ */
+export type DirectTarget =
+  | { kind: 'file'; path: string }
+  | { kind: 'writes'; write: (bytes: Uint8Array<ArrayBuffer>, position: number) => Promise<void> }
 
 /** Chunks that may be on their way to the worker. */
 const IN_FLIGHT = 16
 
 /**
- * Writes a disk in a worker thread. The file holds a synced, whole disk on success; otherwise it is to be thrown away.
+ * Writes a disk in a worker thread. A file holds a synced, whole disk on success; otherwise it is to be thrown away.
  * @param workerFile the built `worker.ts`
  * @param progress told the bytes of the archive that were read, about ten times a second
  * @param signal to give up; answered within the time of a few writes
@@ -32,12 +42,13 @@ export async function runDirectEngine(
   signal: AbortSignal,
 ): Promise<Result<DiskSummary>> {
   signal.throwIfAborted()
-  const { path, settings } = build
+  const { target, settings } = build
+  const path = target.kind === 'file' ? target.path : ''
   const neededBytes = 'bytes' in settings.size ? settings.size.bytes : settings.size.freeBytes
   const stream = 'kind' in build.source ? null : build.source
   const source: DiskSource = 'kind' in build.source ? build.source : { kind: 'messages' }
   const worker = new Worker(workerFile, {
-    workerData: { source, path, settings } satisfies DiskRequest,
+    workerData: { source, path: target.kind === 'file' ? target.path : null, settings } satisfies DiskRequest,
     // Little of what the engine makes dies young: a large nursery only grows the thread (341 to 241 MB with 400,000 files).
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
   })
@@ -49,6 +60,8 @@ export async function runDirectEngine(
   const abort = (): void => send({ type: 'abort' })
   signal.addEventListener('abort', abort, { once: true })
   const window = new Window()
+  let writing = Promise.resolve()
+  let isOver = false
   try {
     return await new Promise<Result<DiskSummary>>((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
@@ -58,6 +71,17 @@ export async function runDirectEngine(
             return
           case 'more':
             window.open()
+            return
+          case 'write':
+            writing = writing
+              .then(() => (isOver ? undefined : writeTo(target, message)))
+              .then(
+                () => send({ type: 'written', id: message.id }),
+                (error: unknown) => {
+                  isOver = true
+                  reject(error)
+                },
+              )
             return
           case 'done':
             resolve(ok(message.summary))
@@ -79,10 +103,20 @@ export async function runDirectEngine(
     })
   } finally {
     signal.removeEventListener('abort', abort)
+    isOver = true
     stream?.destroy()
     window.close()
     await worker.terminate()
+    // Nothing may still be written when the answer is there.
+    await writing
   }
+}
+
+async function writeTo(
+  target: DirectTarget,
+  { bytes, position }: Extract<FromWorker, { type: 'write' }>,
+): Promise<void> {
+  if (target.kind === 'writes') await target.write(bytes, position)
 }
 
 /** Lets so many chunks through and then waits until the worker took one. */

@@ -4,6 +4,7 @@ import type { Failure } from '../../../shared/failure'
 import { Refusal } from '../../disk/refusal'
 import { type DiskSettings, type DiskSummary, writeDisk } from './engine'
 import { openFileSink } from './file-sink'
+import { messageSink } from './message-sink'
 import { type DiskSource, engineChunks, fileChunks } from './source'
 
 /** The direct engine in a thread of its own, so that nothing else waits for it. Started by `run.ts`. */
@@ -11,18 +12,20 @@ import { type DiskSource, engineChunks, fileChunks } from './source'
 /** What the thread is started with. */
 export interface DiskRequest {
   source: DiskSource
-  /** a regular file that is there; it is emptied */
-  path: string
+  /** a regular file that is there; it is emptied. Null: each write is handed to the other thread */
+  path: string | null
   settings: DiskSettings
 }
 
-/** To the thread: a piece of the archive, its end, or the wish to stop. */
-export type ToWorker = { type: 'chunk'; bytes: Uint8Array } | { type: 'end' } | { type: 'abort' }
+/** To the thread: a piece of the archive, its end, a write that was done, or the wish to stop. */
+export type ToWorker =
+  { type: 'chunk'; bytes: Uint8Array } | { type: 'end' } | { type: 'written'; id: number } | { type: 'abort' }
 
 /** From the thread. `more`: a chunk was taken. After the last four there is nothing further. */
 export type FromWorker =
   | { type: 'progress'; bytesDone: number }
   | { type: 'more' }
+  | { type: 'write'; id: number; position: number; bytes: Uint8Array<ArrayBuffer> }
   | { type: 'done'; summary: DiskSummary }
   | { type: 'failed'; failure: Failure }
   | { type: 'aborted' }
@@ -68,7 +71,13 @@ async function main(port: MessagePort, request: DiskRequest): Promise<void> {
   const controller = new AbortController()
   let socket: Socket | null = null
   const messages = messageChunks(port)
+  const { source, path, settings } = request
+  const writes = path === null ? messageSink(port) : null
   port.on('message', (message: ToWorker) => {
+    if (message.type === 'written') {
+      writes?.written(message.id)
+      return
+    }
     if (message.type === 'abort') {
       controller.abort()
       socket?.destroy()
@@ -76,7 +85,6 @@ async function main(port: MessagePort, request: DiskRequest): Promise<void> {
     // An abort ends the chunks too, so that nobody waits for the next.
     messages.take(message)
   })
-  const { source, path, settings } = request
   const chunks =
     source.kind === 'file'
       ? fileChunks(source.path)
@@ -85,7 +93,9 @@ async function main(port: MessagePort, request: DiskRequest): Promise<void> {
         : engineChunks(source, (opened) => {
             socket = opened
           })
-  const sink = await openFileSink(path)
+  const file = path === null ? null : await openFileSink(path)
+  const sink = file ?? writes
+  if (sink === null) throw new Error('no sink')
   let lastReport = 0
   const progress = (bytesDone: number): void => {
     const now = performance.now()
@@ -96,7 +106,7 @@ async function main(port: MessagePort, request: DiskRequest): Promise<void> {
   try {
     const result = await writeDisk(chunks, sink, settings, progress, controller.signal)
     if (result.ok) {
-      await sink.finish(result.value.bytes)
+      await file?.finish(result.value.bytes)
       post(controller.signal.aborted ? { type: 'aborted' } : { type: 'done', summary: result.value })
       return
     }
@@ -105,7 +115,7 @@ async function main(port: MessagePort, request: DiskRequest): Promise<void> {
     if (controller.signal.aborted) post({ type: 'aborted' })
     else throw error
   }
-  await sink.close()
+  await file?.close()
 }
 
 const port = parentPort
