@@ -105,7 +105,7 @@ describe('planBuild', () => {
       facts: { sizeBytes: neededBytes - MIB, neededBytes },
     })
     expect(plan({}, neededBytes).size).toEqual({ bytes: neededBytes })
-    expect(plan({}, neededBytes + 1).size).toEqual({ bytes: neededBytes + MIB })
+    expect(plan({}, neededBytes + MIB - 1).size).toEqual({ bytes: neededBytes })
   })
 
   it('refuses a size beyond what the partition table can say', () => {

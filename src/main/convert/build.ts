@@ -7,10 +7,11 @@ import type { JobContext } from '../../shared/job'
 import type { JobWork } from '../jobs/manager'
 import { writeBlockMap } from '../library/block-map'
 import { diskIdOf, manifestPath, type Library } from '../library/library'
-import type { TreeSource } from '../source/tree-source'
-import { prepareEngine, type BuiltDisk } from './engines'
+import type { InspectedImage, TreeSource } from '../source/tree-source'
+import type { DirectTarget } from './direct/run'
+import { prepareEngine, type BuiltDisk, type Engine } from './engines'
 import { beginOutput, checkOutputPath, checkOutputSpace } from './output'
-import { planBuild } from './plan'
+import { planBuild, type BuildPlan } from './plan'
 
 /** What is to be built from what. */
 export interface BuildInput {
@@ -44,34 +45,18 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
   const { source, settings, outputPath } = input
   context.phase('prepare')
   if (settings.format !== 'raw') return fail('not-supported', { what: `${settings.format} files` })
-  if (settings.preparation !== null) return fail('not-supported', { what: 'preparing an image' })
   const path = await checkOutputPath(outputPath)
   if (!path.ok) return path
-  const engine = await prepareEngine(settings.engine, settings.boot)
-  if (!engine.ok) return engine
-  const image = await source.inspect(context.signal)
-  if (!image.ok) return image
-  const planned = planBuild(image.value, settings)
-  if (!planned.ok) return planned
-  const plan = planned.value
-  const space = await checkOutputSpace(outputPath, plan.expectedBytes, image.value.sizeBytes)
+  const ready = await prepareBuild(context, source, settings)
+  if (!ready.ok) return ready
+  const { image, plan } = ready.value
+  const space = await checkOutputSpace(outputPath, plan.expectedBytes, image.sizeBytes)
   if (!space.ok) return space
-  context.log(`image ${image.value.name} ${image.value.id}`)
-  context.log(
-    `disk of about ${plan.expectedBytes} bytes, ${plan.table}, root ${plan.rootUuid}, kernel ${plan.boot?.kernelPath ?? 'none'}`,
-  )
 
   const output = await beginOutput(outputPath)
   if (!output.ok) return output
   context.defer(output.value.discard)
-  const prepared = await source.prepareExport(image.value, context)
-  if (!prepared.ok) return prepared
-  const built = await engine.value.build(context, {
-    plan,
-    tree: prepared.value,
-    path: output.value.partPath,
-    imageCreatedAt: image.value.createdAt,
-  })
+  const built = await runBuild(context, source, ready.value, { kind: 'file', path: output.value.partPath })
   if (!built.ok) return built
   context.signal.throwIfAborted()
   const { sizeBytes, firmware, secureBoot } = built.value
@@ -85,7 +70,7 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     sizeBytes,
     format: settings.format,
     builtAt: Date.now(),
-    source: { image: image.value.name, digest: image.value.id },
+    source: { image: image.name, digest: image.id },
     engine: settings.engine,
     table: plan.table,
     firmware,
@@ -99,6 +84,74 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     context.log(`the list of disks was not written: ${String(error)}`)
   }
   return ok(record)
+}
+
+/**
+ * Builds a disk straight onto something that holds anything, such as a drive by way of the helper. It is as large as
+ * the drive; what is on the drive is only a disk once this has succeeded. The job's phases are the caller's.
+ * @param context of the job
+ * @param source what to build from
+ * @param settings the size in them does not count
+ * @param sizeBytes of the drive
+ * @param write see `DirectTarget`
+ * @returns what was made, or what stood against it; what `write` throws is thrown
+ */
+export async function buildOnto(
+  context: JobContext,
+  source: TreeSource,
+  settings: BuildSettings,
+  sizeBytes: number,
+  write: Extract<DirectTarget, { kind: 'writes' }>['write'],
+): Promise<Result<BuiltDisk>> {
+  const silent = { ...context, phase: () => undefined }
+  const ready = await prepareBuild(silent, source, {
+    ...settings,
+    sizeBytes,
+    format: 'raw',
+    engine: 'direct',
+  })
+  if (!ready.ok) return ready
+  // To the last sector, where a GPT has its copy.
+  const plan = { ...ready.value.plan, size: { bytes: Math.floor(sizeBytes / 512) * 512 } }
+  return runBuild(silent, source, { ...ready.value, plan }, { kind: 'writes', write })
+}
+
+interface ReadyBuild {
+  engine: Engine
+  image: InspectedImage
+  plan: BuildPlan
+}
+
+/** All that can be known before anything is written. */
+async function prepareBuild(
+  context: JobContext,
+  source: TreeSource,
+  settings: BuildSettings,
+): Promise<Result<ReadyBuild>> {
+  if (settings.preparation !== null) return fail('not-supported', { what: 'preparing an image' })
+  const engine = await prepareEngine(settings.engine, settings.boot)
+  if (!engine.ok) return engine
+  const image = await source.inspect(context.signal)
+  if (!image.ok) return image
+  const planned = planBuild(image.value, settings)
+  if (!planned.ok) return planned
+  const plan = planned.value
+  context.log(`image ${image.value.name} ${image.value.id}`)
+  context.log(
+    `disk of about ${plan.expectedBytes} bytes, ${plan.table}, root ${plan.rootUuid}, kernel ${plan.boot?.kernelPath ?? 'none'}`,
+  )
+  return ok({ engine: engine.value, image: image.value, plan })
+}
+
+async function runBuild(
+  context: JobContext,
+  source: TreeSource,
+  { engine, image, plan }: ReadyBuild,
+  target: DirectTarget,
+): Promise<Result<BuiltDisk>> {
+  const prepared = await source.prepareExport(image, context)
+  if (!prepared.ok) return prepared
+  return engine.build(context, { plan, tree: prepared.value, target, imageCreatedAt: image.createdAt })
 }
 
 /** Writes what goes along with a finished disk. Without it the disk is as good: a drive is then written whole. */

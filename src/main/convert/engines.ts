@@ -7,7 +7,7 @@ import type { Range } from '../disk/outlet'
 import type { TreeExport } from '../source/tree-source'
 import { findBootLoaders } from './boot-loaders'
 import type { BootLoaders } from './direct/boot'
-import { runDirectEngine, type DirectBuild } from './direct/run'
+import { runDirectEngine, type DirectBuild, type DirectTarget } from './direct/run'
 import { buildWithKernelEngine } from './kernel/engine'
 import { findKernelTools } from './kernel/tools'
 import type { BuildPlan } from './plan'
@@ -16,8 +16,8 @@ import type { BuildPlan } from './plan'
 export interface EngineWork {
   plan: BuildPlan
   tree: TreeExport
-  /** Absolute path of a regular, empty file of the user's own. */
-  path: string
+  /** A file is regular, empty and the user's own. The kernel engine takes nothing else. */
+  target: DirectTarget
   /** Milliseconds since 1970. */
   imageCreatedAt: number
 }
@@ -80,7 +80,7 @@ function firmwareOf(loaders: BootLoaders | null): DiskRecord['firmware'] {
 /** In one pass and without root: facts to disk by Slipway's own writer. */
 async function buildDirectly(
   context: JobContext,
-  { plan, tree, path, imageCreatedAt }: EngineWork,
+  { plan, tree, target, imageCreatedAt }: EngineWork,
   loaders: BootLoaders | null,
 ): Promise<Result<BuiltDisk>> {
   if (directWorkerFile === null) throw new Error('setDirectWorker was not called')
@@ -113,7 +113,7 @@ async function buildDirectly(
   return explainingBreaks(context, tree, async () => {
     const built = await runDirectEngine(
       worker,
-      { source: archive.value, target: { kind: 'file', path }, settings },
+      { source: archive.value, target, settings },
       onProgress,
       context.signal,
     )
@@ -143,10 +143,12 @@ function sourceDate(imageCreatedAt: number): number {
 /** The HOWTO's own way, as root in the helper. */
 async function buildByKernel(
   context: JobContext,
-  { plan, tree, path }: EngineWork,
+  { plan, tree, target }: EngineWork,
 ): Promise<Result<BuiltDisk>> {
   const { boot, expectedBytes } = plan
-  if (boot === null) return fail('not-supported', { what: 'data disks by the kernel engine' })
+  if (boot === null || target.kind !== 'file') {
+    return fail('not-supported', { what: 'this kind of disk by the kernel engine' })
+  }
   const stream = await tree.open()
   if (!stream.ok) return stream
   return explainingBreaks(context, tree, async (noteBreak) => {
@@ -161,7 +163,7 @@ async function buildByKernel(
     }
     const built = await buildWithKernelEngine(context, {
       tar: Readable.from(watched(stream.value), { objectMode: false }),
-      path,
+      path: target.path,
       sizeBytes: expectedBytes,
       uuid: plan.rootUuid,
       diskSignature: plan.diskSignature,

@@ -63,7 +63,8 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
   if (!boot.ok) return boot
   const neededBytes = neededDiskBytes(image.sizeBytes)
   const isChosen = settings.sizeBytes !== null || engine === 'kernel'
-  const expectedBytes = Math.ceil((settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes)) / MIB) * MIB
+  // Down, for 4 GB are to fit on a stick of 4 GB.
+  const expectedBytes = Math.floor((settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes)) / MIB) * MIB
   if (expectedBytes < neededBytes) return fail('size-too-small', { sizeBytes: expectedBytes, neededBytes })
   const limitBytes = table === 'mbr' ? MBR_LIMIT : EXT4_LIMIT
   if (expectedBytes > limitBytes) return fail('size-too-large', { sizeBytes: expectedBytes, limitBytes })

@@ -79,7 +79,7 @@ export async function runDirectEngine(
                 () => send({ type: 'written', id: message.id }),
                 (error: unknown) => {
                   isOver = true
-                  reject(error)
+                  reject(error instanceof Error ? error : new Error(String(error)))
                 },
               )
             return
