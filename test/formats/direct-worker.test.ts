@@ -11,6 +11,7 @@ import type { DiskSettings } from '../../src/main/convert/direct/engine'
 import { type DirectBuild, runDirectEngine } from '../../src/main/convert/direct/run'
 import { UUID } from './disk-file'
 import { encodeArchive, type Member } from './tar-members'
+import { run as runProgram } from './tree-compare'
 
 let folder: string
 let workerFile: string
@@ -102,6 +103,29 @@ test('an engine that says no, or breaks off, is a failure', async () => {
 
 test('a file that is not there throws', async () => {
   await expect(run({ kind: 'file', path: join(folder, 'nothing') })).rejects.toThrow('ENOENT')
+})
+
+test('a full file system is told with the room that there was', async () => {
+  const small = join(folder, 'small')
+  mkdirSync(small)
+  runProgram('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', small])
+  try {
+    const path = join(small, 'disk.img')
+    writeFileSync(path, '')
+    const source = { kind: 'file' as const, path: join(folder, 'archive.tar') }
+    const signal = new AbortController().signal
+    const target = { kind: 'file' as const, path }
+    const result = await runDirectEngine(workerFile, { source, target, settings }, () => undefined, signal)
+    expect(result).toEqual({
+      ok: false,
+      failure: {
+        code: 'no-space',
+        facts: { path, neededBytes: 200 * 2 ** 20, freeBytes: 40 * 2 ** 20 },
+      },
+    })
+  } finally {
+    runProgram('umount', [small])
+  }
 })
 
 test('giving up is answered while the engine is silent', async () => {

@@ -22,12 +22,25 @@ export interface Range {
 
 /** Bytes of one write. Writes end at multiples of it, which flash memory likes. */
 const CHUNK = 4 * 1024 * 1024
-/** Writes under way at most, while whoever makes the bytes waits in `ready`. */
-const IN_FLIGHT = 3
+/** Writes under way at most, while whoever makes the bytes waits in `ready`: the next is there when one ends. */
+const IN_FLIGHT = 2
+/**
+ * What writes past a page cache want of place and length in the file and of the place in memory, in bytes: the page,
+ * which is no less than the logical block of any medium.
+ */
+export const ALIGNMENT = 4096
 /** A run of zeroes is left out in steps of this many bytes. */
 const STEP = 64 * 1024
 
 const ZEROES = Buffer.alloc(STEP)
+
+/**
+ * A buffer of CHUNK bytes that begins at a page of memory. Buffers of Node begin anywhere; V8 takes memory for an
+ * ArrayBuffer that may be resized from the system in whole pages.
+ */
+function alignedBuffer(): Buffer {
+  return Buffer.from(new ArrayBuffer(CHUNK, { maxByteLength: CHUNK }))
+}
 
 export class Outlet {
   /** Bytes given to the sink. */
@@ -145,7 +158,7 @@ export class Outlet {
     if (this.buffer !== null && position === this.start + this.used && this.used < this.limit)
       return this.buffer
     this.flush()
-    this.buffer = this.spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK)
+    this.buffer = this.spare.pop() ?? alignedBuffer()
     this.start = position
     this.used = 0
     this.limit = CHUNK - (position % CHUNK)

@@ -1,3 +1,4 @@
+import { stat, statfs } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import { fail, ok, type Result } from '../../../shared/failure'
@@ -43,7 +44,6 @@ export async function runDirectEngine(
 ): Promise<Result<DiskSummary>> {
   signal.throwIfAborted()
   const { target, settings } = build
-  const path = target.kind === 'file' ? target.path : ''
   const neededBytes = 'bytes' in settings.size ? settings.size.bytes : settings.size.freeBytes
   const stream = 'kind' in build.source ? null : build.source
   const source: DiskSource = 'kind' in build.source ? build.source : { kind: 'messages' }
@@ -93,8 +93,9 @@ export async function runDirectEngine(
             reject(signal.reason as Error)
             return
           case 'error':
-            if (message.code === 'ENOSPC') resolve(fail('no-space', { path, neededBytes, freeBytes: 0 }))
-            else reject(new Error(message.message))
+            if (message.code === 'ENOSPC' && target.kind === 'file') {
+              resolve(noSpace(target.path, neededBytes))
+            } else reject(new Error(message.message))
         }
       })
       worker.on('error', reject)
@@ -117,6 +118,16 @@ async function writeTo(
   { bytes, position }: Extract<FromWorker, { type: 'write' }>,
 ): Promise<void> {
   if (target.kind === 'writes') await target.write(bytes, position)
+}
+
+/** What was free before we filled it: what is free now, and what the file that is thrown away has. */
+async function noSpace(path: string, neededBytes: number): Promise<Result<never>> {
+  const [system, file] = await Promise.all([statfs(path), stat(path)])
+  return fail('no-space', {
+    path,
+    neededBytes,
+    freeBytes: system.bavail * system.bsize + file.blocks * 512,
+  })
 }
 
 /** Lets so many chunks through and then waits until the worker took one. */
