@@ -7,11 +7,11 @@ import type { JobContext } from '../../shared/job'
 import type { JobWork } from '../jobs/manager'
 import { writeBlockMap } from '../library/block-map'
 import { diskIdOf, manifestPath, type Library } from '../library/library'
-import type { InspectedImage, TreeSource } from '../source/tree-source'
+import type { InspectedImage, PreparedTree, TreeSource } from '../source/tree-source'
 import type { DirectTarget } from './direct/run'
 import { prepareEngine, type BuiltDisk, type Engine } from './engines'
 import { beginOutput, checkOutputPath, checkOutputSpace } from './output'
-import { planBuild, type BuildPlan } from './plan'
+import { checkArchitecture, planBuild, type BuildPlan } from './plan'
 
 /** What is to be built from what. */
 export interface BuildInput {
@@ -42,21 +42,21 @@ export function buildWork(input: BuildInput): JobWork<DiskRecord> {
  * @throws the signal's reason when the job was cancelled
  */
 export async function buildDisk(context: JobContext, input: BuildInput): Promise<Result<DiskRecord>> {
-  const { source, settings, outputPath } = input
-  context.phase('prepare')
+  const { settings, outputPath } = input
+  context.phase(settings.preparation === null ? 'prepare' : 'image')
   if (settings.format !== 'raw') return fail('not-supported', { what: `${settings.format} files` })
   const path = await checkOutputPath(outputPath)
   if (!path.ok) return path
-  const ready = await prepareBuild(context, source, settings)
+  const ready = await prepareBuild(context, input.source, settings)
   if (!ready.ok) return ready
-  const { image, plan } = ready.value
+  const { image, plan, originalId } = ready.value
   const space = await checkOutputSpace(outputPath, plan.expectedBytes, image.sizeBytes)
   if (!space.ok) return space
 
   const output = await beginOutput(outputPath)
   if (!output.ok) return output
   context.defer(output.value.discard)
-  const built = await runBuild(context, source, ready.value, { kind: 'file', path: output.value.partPath })
+  const built = await runBuild(context, ready.value, { kind: 'file', path: output.value.partPath })
   if (!built.ok) return built
   context.signal.throwIfAborted()
   const { sizeBytes, firmware, secureBoot } = built.value
@@ -70,7 +70,7 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     sizeBytes,
     format: settings.format,
     builtAt: Date.now(),
-    source: { image: image.name, digest: image.id },
+    source: { image: image.name, digest: originalId },
     engine: settings.engine,
     table: plan.table,
     firmware,
@@ -113,45 +113,68 @@ export async function buildOnto(
   if (!ready.ok) return ready
   // To the last sector, where a GPT has its copy.
   const plan = { ...ready.value.plan, size: { bytes: Math.floor(sizeBytes / 512) * 512 } }
-  return runBuild(silent, source, { ...ready.value, plan }, { kind: 'writes', write })
+  return runBuild(silent, { ...ready.value, plan }, { kind: 'writes', write })
 }
 
 interface ReadyBuild {
   engine: Engine
+  /** As given, or prepared. */
+  source: TreeSource
   image: InspectedImage
+  /** Of the image before its preparation. */
+  originalId: string
   plan: BuildPlan
 }
 
 /** All that can be known before anything is written. */
 async function prepareBuild(
   context: JobContext,
-  source: TreeSource,
+  given: TreeSource,
   settings: BuildSettings,
 ): Promise<Result<ReadyBuild>> {
-  if (settings.preparation !== null) return fail('not-supported', { what: 'preparing an image' })
   const engine = await prepareEngine(settings.engine, settings.boot)
   if (!engine.ok) return engine
-  const image = await source.inspect(context.signal)
-  if (!image.ok) return image
-  const planned = planBuild(image.value, settings)
+  const original = await given.inspect(context.signal)
+  if (!original.ok) return original
+  const made = await prepareTree(context, given, original.value, settings)
+  if (!made.ok) return made
+  const { source, image } = made.value
+  if (settings.preparation !== null) context.phase('prepare')
+  const planned = planBuild(image, settings)
   if (!planned.ok) return planned
   const plan = planned.value
-  context.log(`image ${image.value.name} ${image.value.id}`)
+  context.log(`image ${image.name} ${image.id}`)
   context.log(
     `disk of about ${plan.expectedBytes} bytes, ${plan.table}, root ${plan.rootUuid}, kernel ${plan.boot?.kernelPath ?? 'none'}`,
   )
-  return ok({ engine: engine.value, image: image.value, plan })
+  return ok({ engine: engine.value, source, image, originalId: original.value.id, plan })
 }
 
 async function runBuild(
   context: JobContext,
-  source: TreeSource,
-  { engine, image, plan }: ReadyBuild,
+  { engine, source, image, plan }: ReadyBuild,
   target: DirectTarget,
 ): Promise<Result<BuiltDisk>> {
   const prepared = await source.prepareExport(image, context)
   if (!prepared.ok) return prepared
   return engine.build(context, { plan, tree: prepared.value, target, imageCreatedAt: image.createdAt })
+}
+
+/** The tree to build from: as it is, or prepared. */
+async function prepareTree(
+  context: JobContext,
+  source: TreeSource,
+  image: InspectedImage,
+  { preparation, machine, boot }: BuildSettings,
+): Promise<Result<PreparedTree>> {
+  if (preparation === null) return ok({ source, image })
+  if (source.prepare === null) {
+    return fail('not-supported', { what: 'preparing what is not an image of a Docker Engine' })
+  }
+  // Said before minutes are spent on it.
+  const architecture = boot ? checkArchitecture(image) : ok(null)
+  if (!architecture.ok) return architecture
+  return source.prepare(image, preparation.dockerfile, machine, context)
 }
 
 /** Writes what goes along with a finished disk. Without it the disk is as good: a drive is then written whole. */

@@ -87,11 +87,16 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
   })
 }
 
+/** Refuses an image for computers that there are no boot loaders for: `image-architecture`. */
+export function checkArchitecture({ name, architecture }: InspectedImage): Result<null> {
+  if (architecture === SUPPORTED_ARCHITECTURE) return ok(null)
+  return fail('image-architecture', { image: name, architecture, supported: SUPPORTED_ARCHITECTURE })
+}
+
 function planBoot(image: InspectedImage, settings: BuildSettings): Result<BootPlan> {
-  const { name, architecture, kernel, initramfs, init } = image
-  if (architecture !== SUPPORTED_ARCHITECTURE) {
-    return fail('image-architecture', { image: name, architecture, supported: SUPPORTED_ARCHITECTURE })
-  }
+  const { name, kernel, initramfs, init } = image
+  const architecture = checkArchitecture(image)
+  if (!architecture.ok) return architecture
   if (kernel === null) return fail('kernel-missing', { image: name })
   if (initramfs === null) return fail('initramfs-missing', { image: name })
   if (init === null) return fail('init-missing', { image: name })

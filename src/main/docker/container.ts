@@ -6,6 +6,8 @@ import { isOrphaned, ownMark } from './owner'
 
 /** Every container that Slipway creates has it; the value is the container's own name. */
 export const JOB_LABEL = 'slipway.job'
+/** Every image that Slipway prepared has it, and what is left of the preparation of one; the value is a hash of its base and Dockerfile. */
+export const PREPARED_LABEL = 'slipway.prepared'
 /** The mark of the process that created it. */
 const OWNER_LABEL = 'slipway.owner'
 

@@ -1,6 +1,7 @@
 import type Docker from 'dockerode'
 import type { ImageSummary } from '../../shared/image'
 import { statusCode } from './connect'
+import { PREPARED_LABEL } from './container'
 
 /** Architectures by image id; an id names its content, so they never change. */
 const architectures = new Map<string, string>()
@@ -13,6 +14,8 @@ export async function listImages(docker: Docker): Promise<ImageSummary[]> {
   const found = await docker.listImages()
   const images: ImageSummary[] = []
   for (const info of found) {
+    // What Slipway makes of an image on the way to a disk is nothing to choose from.
+    if ((info.Labels as Record<string, string> | null)?.[PREPARED_LABEL] !== undefined) continue
     const architecture = await architectureOf(docker, info.Id)
     if (architecture === null) continue
     images.push({

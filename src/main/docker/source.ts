@@ -1,4 +1,7 @@
 import type Docker from 'dockerode'
+import { ok } from '../../shared/failure'
+import { buildPreparedImage } from '../prepare/build-image'
+import { proposeDockerfile } from '../prepare/propose'
 import type { TreeSource } from '../source/tree-source'
 import { prepareExport } from './export'
 import { inspectImage } from './inspect'
@@ -11,6 +14,20 @@ import { inspectImage } from './inspect'
 export function imageSource(docker: Docker, imageId: string): TreeSource {
   return {
     inspect: (signal) => inspectImage(docker, imageId, signal),
+    async prepare(image, dockerfile, machine, context) {
+      const proposed = dockerfile === null ? proposeDockerfile(image, machine) : null
+      if (proposed?.ok === false) return proposed
+      const text = dockerfile ?? proposed?.value.dockerfile ?? ''
+      const preparation = { baseId: image.id, baseName: image.name, dockerfile: text }
+      const built = await buildPreparedImage(docker, preparation, context)
+      if (!built.ok) return built
+      const source = imageSource(docker, built.value)
+      const found = await source.inspect(context.signal)
+      if (!found.ok) return found
+      // The preparation needs to be root; what the image runs is what it said itself.
+      const { name, applications, createdAt } = image
+      return ok({ source, image: { ...found.value, name, applications, createdAt } })
+    },
     // By the id that was inspected: a name may mean another image by now.
     prepareExport: (image, context) => prepareExport(docker, image.id, context),
   }

@@ -37,6 +37,8 @@ export function rootfsTarSource(path: string): TreeSource {
       const made = await index(signal)
       return made.ok ? ok(await inspected(path, made.value)) : made
     },
+    // Only an engine has what installs packages in a tree.
+    prepare: null,
     async prepareExport(_image, { signal, defer }) {
       const made = await index(signal)
       if (!made.ok) return made

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Failure, Result } from '../../shared/failure'
 import type { ImageFacts } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
+import type { MachineSettings } from '../../shared/machine'
 import type { DiskSource } from '../convert/direct/source'
 import type { MachineFacts } from './machine-facts'
 import type { TreeFiles } from './tree-files'
@@ -22,6 +23,21 @@ export interface TreeSource {
    */
   inspect(signal: AbortSignal): Promise<Result<InspectedImage>>
   /**
+   * Makes a tree of it that can boot, by the recipe for its distribution or by another Dockerfile; null where
+   * nothing can be installed. The tree itself stays as it is.
+   * @param image what `inspect` found
+   * @param dockerfile null for the recipe's
+   * @throws the signal's reason when cancelled
+   */
+  prepare:
+    | ((
+        image: InspectedImage,
+        dockerfile: string | null,
+        machine: MachineSettings,
+        context: Pick<JobContext, 'signal' | 'log'>,
+      ) => Promise<Result<PreparedTree>>)
+    | null
+  /**
    * Prepares the tree to be read for one job. What that needs is taken away when the job ends, however it ends.
    * @param image what `inspect` found
    * @throws the signal's reason when cancelled
@@ -30,6 +46,13 @@ export interface TreeSource {
     image: InspectedImage,
     context: Pick<JobContext, 'signal' | 'defer'>,
   ): Promise<Result<TreeExport>>
+}
+
+/** A tree with all that it needs to be a machine. */
+export interface PreparedTree {
+  source: TreeSource
+  /** What it has, under the name and with the applications of the tree that it was made of. */
+  image: InspectedImage
 }
 
 /** A tree, ready to be read. */

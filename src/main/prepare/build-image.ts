@@ -1,0 +1,221 @@
+import type Docker from 'dockerode'
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { z } from 'zod'
+import { fail, ok, type FailureFacts, type Result } from '../../shared/failure'
+import type { JobContext } from '../../shared/job'
+import { asReadable, errorText, statusCode } from '../docker/connect'
+import { engineFailure, JOB_LABEL, PREPARED_LABEL } from '../docker/container'
+import { fullImageId } from '../docker/images'
+import { contextTar } from './context-tar'
+
+/** The id of the image that a prepared one was made of. */
+const BASE_LABEL = 'slipway.base'
+/** Lines of a failed step that are handed on; all of them are in the log. */
+const KEPT_LINES = 200
+/** Times, and milliseconds between them, that containers of a cancelled build are looked for: the engine ends them by itself. */
+const CLEAN_UP = { tries: 20, interval: 250 }
+
+/** What is to be prepared. */
+export interface Preparation {
+  /** `sha256:…`, of the image that stays as it is. */
+  baseId: string
+  /** For display. */
+  baseName: string
+  dockerfile: string
+}
+
+/**
+ * Builds a derived image, by the engine's own builder; or takes the one that
+ * was built before of the same base and Dockerfile. Its output goes into the
+ * job's log. Unless it succeeds, nothing of it is left.
+ * @param docker the engine
+ * @param preparation what from
+ * @param context the job's
+ * @returns the new image's id; `preparation-failed`, `engine-lost`
+ * @throws the signal's reason when cancelled
+ */
+export async function buildPreparedImage(
+  docker: Docker,
+  preparation: Preparation,
+  context: Pick<JobContext, 'signal' | 'log'>,
+): Promise<Result<string>> {
+  const { signal, log } = context
+  const { baseId, baseName } = preparation
+  signal.throwIfAborted()
+  const hash = createHash('sha256').update(`${baseId}\n${preparation.dockerfile}`).digest('hex')
+  const own = { label: [`${PREPARED_LABEL}=${hash}`] }
+  try {
+    const [known] = await docker.listImages({ filters: { ...own, dangling: ['false'] } })
+    if (known !== undefined) {
+      log(`prepared before: ${known.Id}`)
+      return ok(fullImageId(known.Id))
+    }
+  } catch (error) {
+    return { ok: false, failure: engineFailure(error, baseName) }
+  }
+
+  const labels = { [PREPARED_LABEL]: hash, [BASE_LABEL]: baseId }
+  const tag = `slipway/prepared:${baseId.replace('sha256:', '').slice(0, 12)}`
+  const watcher = watchBuild(log)
+  let built: Result<string>
+  try {
+    const answer = await docker.buildImage(
+      Readable.from([contextTar('Dockerfile', withLabels(preparation.dockerfile, labels))]),
+      {
+        t: tag,
+        rm: true,
+        forcerm: true,
+        // Without a `version`, the engine's own builder, which takes an image's id and needs nothing else.
+        ...networkOption(),
+        abortSignal: signal,
+      },
+    )
+    for await (const chunk of asReadable(answer)) watcher.push(chunk as Buffer)
+    const failed = watcher.failure()
+    if (failed !== null) built = fail('preparation-failed', { image: baseName, ...failed })
+    else built = ok(fullImageId((await docker.getImage(tag).inspect()).Id))
+  } catch (error) {
+    if (signal.aborted || statusCode(error) === null) {
+      built = { ok: false, failure: engineFailure(error, baseName) }
+    } else {
+      // What it says before the first step is about the Dockerfile.
+      const output = errorText(error)
+      built = fail('preparation-failed', { image: baseName, reason: 'dockerfile', step: '', output })
+    }
+  }
+  if (!built.ok) await removeRemains(docker, own.label, signal.aborted).catch(() => undefined)
+  // The one of an earlier Dockerfile, whose name the new one has now.
+  else await removeDangling(docker, [`${BASE_LABEL}=${baseId}`]).catch(() => undefined)
+  signal.throwIfAborted()
+  return built
+}
+
+/**
+ * The network that the steps of a build use: the engine's own unless
+ * SLIPWAY_BUILD_NETWORK names another, such as `host` where the engine's leads
+ * nowhere because of a VPN or a firewall.
+ */
+function networkOption(): { networkmode?: string } {
+  const name = process.env['SLIPWAY_BUILD_NETWORK'] ?? ''
+  return /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name) ? { networkmode: name } : {}
+}
+
+/** Labels all stages from their first layer on, so that whatever a broken build leaves can be told. */
+export function withLabels(dockerfile: string, labels: Record<string, string>): string {
+  const line = `LABEL ${Object.entries(labels)
+    .map(([name, value]) => `${name}="${value}"`)
+    .join(' ')}`
+  return dockerfile.replace(/^[ \t]*FROM[ \t].*$/gim, (from) => `${from}\n${line}`)
+}
+
+const eventSchema = z.object({
+  stream: z.string().optional(),
+  status: z.string().optional(),
+  error: z.string().optional(),
+  errorDetail: z.object({ message: z.string().optional() }).optional(),
+})
+
+interface BuildWatcher {
+  push(chunk: Buffer): void
+  /** How it ended: null when no step failed. */
+  failure(): Omit<FailureFacts<'preparation-failed'>, 'image'> | null
+}
+
+/** Reads the builder's answer: JSON objects, one a line (docs.docker.com/reference/api/engine, "Build an image"). */
+export function watchBuild(log: (line: string) => void): BuildWatcher {
+  let rest = ''
+  let text = ''
+  let step = ''
+  let lines: string[] = []
+  let error: string | null = null
+
+  function say(line: string): void {
+    // Progress that is drawn over itself: its last state counts.
+    const plain = (line.split('\r').at(-1) ?? '')
+      // eslint-disable-next-line no-control-regex -- terminal colours (ECMA-48)
+      .replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '')
+      .trimEnd()
+    if (plain === '') return
+    log(plain)
+    const found = /^Step \d+\/\d+ : (.*)$/.exec(plain)
+    if (found !== null) {
+      step = found[1] ?? ''
+      lines = []
+    } else {
+      lines.push(plain)
+      if (lines.length > KEPT_LINES) lines.shift()
+    }
+  }
+  function take(line: string): void {
+    let event
+    try {
+      event = eventSchema.parse(JSON.parse(line))
+    } catch {
+      return
+    }
+    text += event.stream ?? ''
+    const ended = text.split('\n')
+    text = ended.pop() ?? ''
+    ended.forEach(say)
+    if (event.status !== undefined) say(event.status)
+    error = event.errorDetail?.message ?? event.error ?? error
+  }
+  return {
+    push(chunk) {
+      const parts = (rest + chunk.toString('utf8')).split('\n')
+      rest = parts.pop() ?? ''
+      for (const part of parts) if (part.trim() !== '') take(part)
+    },
+    failure() {
+      if (rest.trim() !== '') take(rest)
+      if (text !== '') say(text)
+      text = ''
+      if (error === null) return null
+      const output = [...lines, error].join('\n')
+      return { reason: reasonOf(output), step, output: lines.length === 0 ? error : lines.join('\n') }
+    },
+  }
+}
+
+/** What the package managers say when there is no network, and everybody says when the disk is full. */
+const spaceWords =
+  /No space left on device|not enough free space|Disk full|needs \d+ ?[KMG]i?B (?:more )?space/i
+const networkWords =
+  /Temporary failure resolving|Could not resolve|Could not connect to|Network is unreachable|Connection timed out|temporary error \(try again later\)|Curl error|Failed to connect|failed retrieving file|Name or service not known|Could not download/i
+
+function reasonOf(output: string): 'space' | 'network' | 'step' {
+  if (spaceWords.test(output)) return 'space'
+  return networkWords.test(output) ? 'network' : 'step'
+}
+
+/** Takes away what a broken build left: its container first, which is in the way of the layers. */
+async function removeRemains(docker: Docker, label: string[], wasCancelled: boolean): Promise<void> {
+  for (let tries = wasCancelled ? CLEAN_UP.tries : 1; tries > 0; tries--) {
+    const found = await docker.listContainers({ all: true, filters: { label } })
+    for (const { Id, Labels } of found) {
+      // One that a job reads an earlier image of the same kind from stays.
+      if (Labels[JOB_LABEL] === undefined) await ignoringGone(docker.getContainer(Id).remove({ force: true }))
+    }
+    await removeDangling(docker, label)
+    if (found.length > 0) break
+    if (tries > 1) await new Promise((resolve) => setTimeout(resolve, CLEAN_UP.interval))
+  }
+  await removeDangling(docker, label)
+}
+
+async function removeDangling(docker: Docker, label: string[]): Promise<void> {
+  for (const { Id } of await docker.listImages({ filters: { label, dangling: ['true'] } })) {
+    await ignoringGone(docker.getImage(Id).remove())
+  }
+}
+
+/** 404: gone. 409: in use, or its removal is under way. */
+async function ignoringGone(removal: Promise<unknown>): Promise<void> {
+  try {
+    await removal
+  } catch (error) {
+    const status = statusCode(error)
+    if (status !== 404 && status !== 409) throw error
+  }
+}

@@ -1,0 +1,105 @@
+import Docker from 'dockerode'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PREPARED_LABEL } from '../../src/main/docker/container'
+import { listImages } from '../../src/main/docker/images'
+import { buildPreparedImage } from '../../src/main/prepare/build-image'
+import { openScope } from '../../src/main/jobs/scope'
+import type { FailureFacts, Result } from '../../src/shared/failure'
+import { BASE_IMAGE, testEngine } from '../support/engine'
+
+const scope = openScope()
+let docker: Docker
+let baseId = ''
+let lines: string[] = []
+
+beforeAll(async () => {
+  const engine = await testEngine()
+  scope.defer(() => engine.stop())
+  docker = new Docker({ socketPath: engine.socket })
+  baseId = (await docker.getImage(BASE_IMAGE).inspect()).Id
+})
+afterAll(() => scope.close())
+
+/** The network of the tests' engine leads nowhere unless `host` is asked for. */
+function prepare(steps: string, signal = new AbortController().signal): Promise<Result<string>> {
+  lines = []
+  const dockerfile = `FROM ${baseId}\n${steps}\n`
+  const log = (line: string): void => {
+    lines.push(line)
+  }
+  return buildPreparedImage(docker, { baseId, baseName: BASE_IMAGE, dockerfile }, { signal, log })
+}
+
+async function failureOf(steps: string): Promise<FailureFacts<'preparation-failed'>> {
+  const built = await prepare(steps)
+  if (built.ok || built.failure.code !== 'preparation-failed') throw new Error(JSON.stringify(built))
+  return built.failure.facts
+}
+
+/** Containers and nameless images of preparations. */
+async function remains(): Promise<string[]> {
+  const label = [PREPARED_LABEL]
+  const containers = await docker.listContainers({ all: true, filters: { label } })
+  const images = await docker.listImages({ filters: { label, dangling: ['true'] } })
+  return [...containers, ...images].map(({ Id }) => Id)
+}
+
+describe('preparing an image', () => {
+  test('makes another one, keeps the first as it was, and is done once', async () => {
+    const before = await docker.getImage(BASE_IMAGE).inspect()
+    const steps = 'USER root\nRUN echo hello from the step && touch /prepared'
+    const built = await prepare(steps)
+    if (!built.ok) throw new Error(JSON.stringify(built.failure))
+    expect(lines).toContain('hello from the step')
+    expect(await docker.getImage(BASE_IMAGE).inspect()).toEqual(before)
+    const made = await docker.getImage(built.value).inspect()
+    expect(made.RepoTags).toEqual([`slipway/prepared:${baseId.slice(7, 19)}`])
+    expect((await listImages(docker)).map(({ id }) => id)).not.toContain(built.value)
+
+    expect(await prepare(steps)).toEqual(built)
+    expect(lines).toEqual([`prepared before: ${built.value}`])
+
+    // Another Dockerfile takes the name over, and the image that had it goes.
+    const next = await prepare('RUN touch /prepared-otherwise')
+    if (!next.ok) throw new Error(JSON.stringify(next.failure))
+    await expect(docker.getImage(built.value).inspect()).rejects.toMatchObject({ statusCode: 404 })
+    await docker.getImage(next.value).remove()
+    expect(await remains()).toEqual([])
+  })
+
+  test('says which step failed, in its own words', async () => {
+    const facts = await failureOf('RUN echo before\nRUN echo the wheel is stuck >&2; exit 3')
+    expect(facts).toMatchObject({ reason: 'step', step: 'RUN echo the wheel is stuck >&2; exit 3' })
+    expect(facts.output).toContain('the wheel is stuck')
+    expect(facts.output).not.toContain('before')
+    expect(await remains()).toEqual([])
+  })
+
+  test('says that there is no network', async () => {
+    // Resolvers ask for long otherwise.
+    const soon = 'echo options timeout:1 attempts:1 >> /etc/resolv.conf'
+    const words = `${soon} && apt-get update && apt-get install --yes hello`
+    expect(await failureOf(`RUN ${words}`)).toMatchObject({ reason: 'network' })
+    expect(await remains()).toEqual([])
+  })
+
+  test('says that a drive is full', async () => {
+    // The engine gives a container 64 MB of /dev/shm.
+    const facts = await failureOf('RUN dd if=/dev/zero of=/dev/shm/large bs=1M')
+    expect(facts).toMatchObject({ reason: 'space' })
+    expect(facts.output).toContain('No space left on device')
+  })
+
+  test('says that a Dockerfile is none', async () => {
+    expect(await failureOf('INSTALL a kernel')).toMatchObject({ reason: 'dockerfile', step: '' })
+  })
+
+  test('leaves nothing when it is cancelled', async () => {
+    const control = new AbortController()
+    const building = prepare('RUN touch /first\nRUN echo waiting; sleep 600', control.signal)
+    while (!lines.includes('waiting')) await new Promise((resolve) => setTimeout(resolve, 50))
+    control.abort(new Error('cancelled'))
+    await expect(building).rejects.toThrow('cancelled')
+    expect(await remains()).toEqual([])
+  })
+})
