@@ -8,6 +8,7 @@ import { runDrives } from './cli/drives'
 import { runFlash } from './cli/flash'
 import { helpText } from './cli/help'
 import { runImages } from './cli/images'
+import { runPrepare } from './cli/prepare'
 import { runPreview } from './cli/preview'
 import { createReporter, exitCodes, type ExitCode, type Reporter } from './cli/reporter'
 import { setDirectWorker } from './convert/engines'
@@ -27,6 +28,8 @@ async function run(command: Command, reporter: Reporter): Promise<ExitCode> {
       return exitCodes.done
     case 'images':
       return runImages(reporter)
+    case 'prepare':
+      return runPrepare(command, reporter)
     case 'build':
       return runBuild(command, library, reporter)
     case 'preview':

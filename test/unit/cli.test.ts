@@ -20,6 +20,7 @@ describe('parseCommand', () => {
       source: { kind: 'image', image: 'a:1' },
       output: 'b.img',
       settings: { ...defaultBuildSettings, sizeBytes: 4 * 1024 ** 3 },
+      machineFile: null,
     })
     expect(command('preview b.img --until-login --firmware uefi --timeout 9 --memory 2GB')).toEqual({
       name: 'preview',

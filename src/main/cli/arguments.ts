@@ -12,7 +12,17 @@ export type Command =
   | { name: 'help'; topic: CommandName | null }
   | { name: 'version' }
   | { name: 'images'; json: boolean }
-  | { name: 'build'; json: boolean; source: BuildSource; output: string; settings: BuildSettings }
+  | {
+      name: 'build'
+      json: boolean
+      source: BuildSource
+      output: string
+      /** Without those of the machine, which depend on the image. */
+      settings: BuildSettings
+      /** A file with settings of the machine. */
+      machineFile: string | null
+    }
+  | { name: 'prepare'; json: boolean; image: string; machineFile: string | null }
   | {
       name: 'preview'
       json: boolean
@@ -40,7 +50,7 @@ export type Command =
 /** What to build from: an engine's image by name or id, or a root file system's tar by path. */
 export type BuildSource = { kind: 'image'; image: string } | { kind: 'rootfs'; path: string }
 
-export const commandNames = ['images', 'build', 'preview', 'drives', 'flash'] as const
+export const commandNames = ['images', 'prepare', 'build', 'preview', 'drives', 'flash'] as const
 export type CommandName = (typeof commandNames)[number]
 
 /** Milliseconds that `preview --until-login` waits unless told otherwise; emulation alone takes one minute. */
@@ -98,6 +108,17 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
     operands(positionals, [])
     return { name: 'images', json: values.json }
   },
+  prepare(words) {
+    const options = {
+      ...json,
+      print: { type: 'boolean', default: false },
+      machine: { type: 'string' },
+    } as const satisfies Options
+    const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
+    const [image = ''] = operands(positionals, ['IMAGE'])
+    if (!values.print) throw new UsageError('Say --print. An image is prepared by: slipway build --prepare')
+    return { name: 'prepare', json: values.json, image, machineFile: values.machine ?? null }
+  },
   build(words) {
     const options = {
       ...json,
@@ -108,6 +129,8 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       table: { type: 'string', default: defaultBuildSettings.table },
       'no-boot': { type: 'boolean', default: false },
       manifest: { type: 'boolean', default: false },
+      prepare: { type: 'boolean', default: false },
+      machine: { type: 'string' },
       'kernel-arguments': { type: 'string', default: defaultBuildSettings.kernelArguments },
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
@@ -130,8 +153,10 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       boot: !values['no-boot'],
       manifest: values.manifest,
       kernelArguments,
+      preparation: values.prepare ? { dockerfile: null } : null,
     }
-    return { name: 'build', json: values.json, source, output: values.output, settings }
+    const machineFile = values.machine ?? null
+    return { name: 'build', json: values.json, source, output: values.output, settings, machineFile }
   },
   preview(words) {
     const options = {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { ok, type Result } from '../../shared/failure'
+import { defaultMachineSettings, type BuildSettings } from '../../shared/image'
 import { formatBytes } from '../../shared/sentences'
 import { buildWork } from '../convert/build'
 import { findEngine } from '../docker/connect'
@@ -9,6 +10,7 @@ import type { Library } from '../library/library'
 import { rootfsTarSource } from '../source/rootfs-tar'
 import type { TreeSource } from '../source/tree-source'
 import type { BuildSource, Command } from './arguments'
+import { readMachineFile } from './machine-file'
 import type { ExitCode, Reporter } from './reporter'
 import { runJob } from './run-job'
 
@@ -20,9 +22,11 @@ export async function runBuild(
 ): Promise<ExitCode> {
   const source = await openSource(command.source, reporter)
   if (!source.ok) return reporter.fail(source.failure)
+  const settings = await completeSettings(source.value, command)
+  if (!settings.ok) return reporter.fail(settings.failure)
   const work = buildWork({
     source: source.value,
-    settings: command.settings,
+    settings: settings.value,
     outputPath: resolve(command.output),
     library,
   })
@@ -37,6 +41,22 @@ export async function runBuild(
           ].join('\n'),
     ),
   )
+}
+
+/** With the settings of the machine: the image's defaults where it is prepared, and what a file says. */
+async function completeSettings(
+  source: TreeSource,
+  { settings, machineFile }: Extract<Command, { name: 'build' }>,
+): Promise<Result<BuildSettings>> {
+  let { machine } = settings
+  if (settings.preparation !== null) {
+    const found = await source.inspect(new AbortController().signal)
+    if (!found.ok) return found
+    machine = defaultMachineSettings(found.value)
+  }
+  if (machineFile === null) return ok({ ...settings, machine })
+  const read = await readMachineFile(machineFile, machine)
+  return read.ok ? ok({ ...settings, machine: read.value }) : read
 }
 
 /** What was asked for as something to build from; the engine is only looked for when it is needed. */

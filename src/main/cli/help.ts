@@ -7,7 +7,11 @@ const topics: Record<CommandName, string> = {
   images: `slipway images [--json]
 
 Lists the local images of the Docker Engine, newest first.`,
-  build: `slipway build IMAGE -o DISK [--size SIZE] [--table mbr|gpt]
+  prepare: `slipway prepare IMAGE --print [--machine FILE] [--json]
+
+Shows the Dockerfile by which “slipway build --prepare” would make the image
+bootable: what it lacks, and what the settings in FILE need.`,
+  build: `slipway build IMAGE -o DISK [--prepare] [--machine FILE] [--size SIZE] [--table mbr|gpt]
               [--no-boot] [--manifest] [--engine kernel|direct]
               [--kernel-arguments WORDS] [--json]
 slipway build --rootfs TAR -o DISK …
@@ -17,6 +21,9 @@ in a tar, which needs no Docker. Nothing of it is ever started.
 
   --rootfs TAR        an uncompressed tar of a root file system, instead of IMAGE
   -o, --output DISK   the file to make; nothing may be there yet
+  --prepare           adds what the image lacks to boot, by docker build; IMAGE stays as it is
+  --machine FILE      settings of the machine as JSON, such as {"hostname": "kiosk", "sshServer": true};
+                      passwords as crypt hashes, as openssl passwd -6 makes them
   --size SIZE         of the disk: 4G counts in 1024, 4GB in 1000; content plus headroom when not given
   --table TABLE       mbr (when not given) or gpt
   --no-boot           a data disk: the files as they are, no boot loader, no kernel needed
