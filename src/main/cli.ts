@@ -10,6 +10,7 @@ import { helpText } from './cli/help'
 import { runImages } from './cli/images'
 import { runPrepare } from './cli/prepare'
 import { runPreview } from './cli/preview'
+import { runProve } from './cli/prove'
 import { createReporter, exitCodes, type ExitCode, type Reporter } from './cli/reporter'
 import { setDirectWorker } from './convert/engines'
 import { setHelperPaths } from './elevation/helper-client'
@@ -34,6 +35,8 @@ async function run(command: Command, reporter: Reporter): Promise<ExitCode> {
       return runBuild(command, library, reporter)
     case 'preview':
       return runPreview(command, library, reporter)
+    case 'prove':
+      return runProve(command, library, reporter)
     case 'drives':
       return runDrives(reporter)
     case 'flash':

@@ -20,6 +20,7 @@ import { libraryFolder, openLibrary } from './library/library'
 import type { EngineState, ListedDisk, ListedDrive } from '../shared/ipc/contract'
 import type { ImageSummary } from '../shared/image'
 import type { JobSnapshot } from '../shared/job'
+import type { PreviewState } from '../shared/preview'
 
 // Composition root: makes the parts, joins them, and takes them apart again.
 
@@ -65,9 +66,10 @@ async function start(): Promise<void> {
   const host = setting(await describeHost())
 
   const window = openWindow(join(__dirname, '../preload/index.cjs'), join(__dirname, '../../assets/icon.png'))
-  const previews = createPreviews(window.webContents, jobs)
+  const previewList = setting<PreviewState[]>([])
+  const previews = createPreviews(window, jobs, library, previewList.set)
   const handlers = createHandlers({ window, engine, drives, library, imageSettings, jobs, previews })
-  const topics = { engine: engineState, images, drives, disks, jobs: jobList, host }
+  const topics = { engine: engineState, images, drives, disks, jobs: jobList, previews: previewList, host }
   const unregister = registerContract(window.webContents, APP_ORIGIN, handlers, topics)
   // What was missing may have been installed meanwhile.
   window.on('focus', () => void describeHost().then(host.set))
@@ -86,7 +88,9 @@ async function start(): Promise<void> {
   }
   window.on('close', (event) => {
     event.preventDefault()
-    const running = jobs.list().filter((job) => isActive(job) && job.kind !== 'preview')
+    const running = jobs
+      .list()
+      .filter((job) => isActive(job) && (job.kind === 'build' || job.kind === 'flash'))
     if (running.length === 0 || isClosing || mayStop(window, running)) void close()
   })
   // A system that shuts down and a terminal that ends us want the same clean-up.

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { proofSchema } from './proof'
 
 /** Kinds of disk files: raw and compressed ones by Slipway itself or a packer, the others by qemu-img. */
 export const diskFormats = ['raw', 'qcow2', 'vmdk', 'vdi', 'vhdx', 'gz', 'xz', 'zst'] as const
@@ -32,9 +33,11 @@ export const diskRecordSchema = z.object({
   firmware: z.array(z.enum(['bios', 'uefi'])),
   /** Whether it has a signed chain of boot loaders, which firmware with Secure Boot starts. */
   secureBoot: z.boolean().default(false),
-  /** What a boot of exactly this file has shown; null = unproven. */
-  proof: z
-    .object({ firmware: z.enum(['bios', 'uefi']), at: z.number(), millisecondsToLogin: z.number() })
-    .nullable(),
+  /** Of the machine that boots it, as Docker names it. */
+  architecture: z.enum(['amd64', 'arm64']).default('amd64'),
+  /** TCP ports that the image says it serves (EXPOSE). */
+  ports: z.array(z.number()).default([]),
+  /** What boots of exactly this file have shown, at most one for each firmware; none = unproven. */
+  proofs: z.array(proofSchema).default([]),
 })
 export type DiskRecord = z.infer<typeof diskRecordSchema>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bootOutcomes, machineFirmwares } from './proof'
 
 /**
  * Every expected failure: its code and the facts a sentence about it needs.
@@ -72,6 +73,11 @@ const failureFacts = {
   'confirmation-wrong': z.object({ expected: z.string() }),
   // Preview
   'preview-failed': z.object({ detail: z.string() }),
+  /** The disk was booted and did not come up: under which firmware, and what each boot came to. */
+  'proof-failed': z.object({
+    path: z.string(),
+    boots: z.array(z.object({ firmware: z.enum(machineFirmwares), outcome: z.enum(bootOutcomes) })),
+  }),
   // Anything asked of a thing that is not there, or not now
   'not-found': z.object({ what: z.string() }),
   busy: z.object({ what: z.string() }),

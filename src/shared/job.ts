@@ -9,6 +9,7 @@ import { failureSchema, type Failure } from './failure'
 export const jobPhases = {
   build: { image: 0, prepare: 0.04, format: 0.04, copy: 0.8, bootloader: 0.04, check: 0.08 },
   preview: { start: 1, run: 0 },
+  proof: { start: 0.05, boot: 0.95 },
   flash: { elevate: 0.02, write: 0.6, verify: 0.38 },
 } as const
 
@@ -17,7 +18,7 @@ export type JobPhase = { [K in JobKind]: keyof (typeof jobPhases)[K] }[JobKind]
 
 const base = {
   id: z.string(),
-  kind: z.enum(['build', 'preview', 'flash']),
+  kind: z.enum(['build', 'preview', 'proof', 'flash']),
   /** What the job is about, for display: a disk's file name, a drive's name. */
   title: z.string(),
   /** Milliseconds since 1970. */

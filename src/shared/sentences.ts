@@ -2,6 +2,7 @@ import type { RefusalReason } from './drive'
 import { refusalReasons } from './drive'
 import { assertNever, type Failure, type FailureFacts } from './failure'
 import type { JobPhase } from './job'
+import { verdictOf, type BootOutcome, type MachineFirmware, type Proof } from './proof'
 
 /** A failure in plain English: what happened, what is left as it was, what to do. Each is one or more whole sentences; `remedy` is empty only where nothing can be done. */
 export interface FailureText {
@@ -82,6 +83,7 @@ const phaseTitles: Record<JobPhase, string> = {
   check: 'Checking the disk',
   start: 'Starting the machine',
   run: 'Running',
+  boot: 'Booting',
   elevate: 'Asking for permission',
   write: 'Writing',
   verify: 'Comparing',
@@ -90,6 +92,40 @@ const phaseTitles: Record<JobPhase, string> = {
 /** What a phase of a job is called; the phase's own name when it is not one of `jobPhases`. */
 export function phaseTitle(phase: string): string {
   return Object.hasOwn(phaseTitles, phase) ? phaseTitles[phase as JobPhase] : phase
+}
+
+/** What people call each firmware. */
+export const firmwareTitles: Record<MachineFirmware, string> = {
+  bios: 'BIOS',
+  uefi: 'UEFI',
+  'secure-boot': 'UEFI with Secure Boot',
+}
+
+/** What a boot came to, as the part of a sentence after “It boots:” or “It does not boot:”. */
+export const outcomeTexts: Record<BootOutcome, string> = {
+  login: 'it came to a login',
+  'target-reached': 'the machine is up, though no login prompt came',
+  'kernel-panic': 'the kernel gave up (panic)',
+  'initramfs-shell': 'the kernel found no root file system',
+  'emergency-shell': 'the machine came up in its emergency mode only',
+  'boot-loader-prompt': 'the boot loader stopped at its prompt',
+  'no-bootable-device': 'the firmware found nothing to boot on the disk',
+  'secure-boot-refused': 'the firmware refused to start what is not signed',
+  hang: 'no login prompt came in the time given',
+  ended: 'the machine ended before a login prompt came',
+}
+
+/**
+ * What a boot has shown, as one or two whole sentences.
+ * @param proof the boot
+ */
+export function describeProof(proof: Proof): string {
+  const { firmware, outcome, milliseconds, accelerator, failedUnits } = proof
+  const title = firmwareTitles[firmware]
+  if (verdictOf(proof) === 'fails') return `Under ${title} it does not boot: ${outcomeTexts[outcome]}.`
+  const units = failedUnits.length === 0 ? '' : ` Units that failed: ${failedUnits.join(', ')}.`
+  const came = outcome === 'login' ? 'login' : 'all units up'
+  return `Under ${title} it boots: ${came} after ${formatDuration(milliseconds)} on ${accelerator}.${units}`
 }
 
 const reasonTexts: Record<RefusalReason, string> = {
@@ -388,6 +424,18 @@ export function describeFailure(failure: Failure): FailureText {
         happened: `The preview stopped: ${facts.detail}.`,
         kept: 'The disk is unchanged.',
         remedy: 'The log has all that QEMU said.',
+      }
+    case 'proof-failed':
+      return {
+        happened: facts.boots
+          .filter((boot) => verdictOf({ ...boot, failedUnits: [] }) === 'fails')
+          .map(
+            ({ firmware, outcome }) =>
+              `Under ${firmwareTitles[firmware]} the disk does not boot: ${outcomeTexts[outcome]}.`,
+          )
+          .join(' '),
+        kept: 'The disk is unchanged.',
+        remedy: 'The picture and the last lines on the disk’s page show how far it came.',
       }
     case 'not-found':
       return {

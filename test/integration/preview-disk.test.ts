@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { decodeMbr, LINUX_TYPE } from '../../src/main/disk/mbr'
-import { watchBoot, type BootOutcome } from '../../src/main/preview/boot-watch'
+import { watchBoot } from '../../src/main/preview/boot-watch'
 import { startMachine } from '../../src/main/preview/machine'
+import type { BootOutcome } from '../../src/shared/proof'
 
 /** A disk with the HOWTO's Debian, made by whoever runs this test. */
 const disk = process.env['SLIPWAY_TEST_HOWTO_DISK']

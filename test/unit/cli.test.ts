@@ -26,11 +26,34 @@ describe('parseCommand', () => {
       name: 'preview',
       json: false,
       disk: 'b.img',
-      firmware: 'uefi',
+      choice: {
+        firmware: 'uefi',
+        attachment: 'usb',
+        memoryBytes: 2_000_000_000,
+        processors: null,
+        keepChanges: false,
+      },
+      ports: [],
       untilLogin: true,
       picture: null,
-      memoryBytes: 2e9,
       timeoutMilliseconds: 9000,
+    })
+    expect(command('preview b.img --port 80 --port 2222:22 --keep-changes')).toMatchObject({
+      choice: { firmware: null, keepChanges: true },
+      ports: [
+        { hostPort: 0, guestPort: 80 },
+        { hostPort: 2222, guestPort: 22 },
+      ],
+    })
+    expect(
+      command('prove b.img --firmware secure-boot --firmware bios --attachment nvme --processors 4'),
+    ).toEqual({
+      name: 'prove',
+      json: false,
+      disk: 'b.img',
+      firmware: ['bios', 'secure-boot'],
+      machine: { attachment: 'nvme', memoryBytes: null, processors: 4 },
+      timeoutMilliseconds: 300_000,
     })
     expect(command('flash b.img /dev/sdb --confirm X --no-verify')).toEqual({
       name: 'flash',
@@ -64,7 +87,13 @@ describe('parseCommand', () => {
     ['build a -o b --sise 4G', "Unknown option '--sise'"],
     ['build a -o', "Option '-o, --output <value>' argument missing"],
     ['flash a', 'DEVICE is missing.'],
-    ['preview a --firmware coreboot', '--firmware is bios or uefi'],
+    ['preview a --firmware coreboot', '--firmware is bios or uefi or secure-boot'],
+    ['preview a --port http', '--port: “http” is not a port of the machine'],
+    ['preview a --port 70000', '--port: “70000” is not a port of the machine'],
+    ['preview a --keep-changes --until-login', '--keep-changes does not go with --until-login.'],
+    ['prove', 'DISK is missing.'],
+    ['prove a --attachment floppy', '--attachment is usb or sata or nvme or virtio'],
+    ['prove a --processors 0', '--processors: “0” is not a number from 1 to 99.'],
     ['preview a --timeout 5', '--timeout goes with --until-login.'],
     ['preview a --until-login --timeout 0', '--timeout: “0” is not a number of seconds.'],
     ['images all', '“all” is one word too many.'],

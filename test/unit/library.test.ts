@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -11,6 +11,7 @@ import {
   type Library,
 } from '../../src/main/library/library'
 import type { DiskRecord } from '../../src/shared/disk'
+import type { MachineFirmware, Proof } from '../../src/shared/proof'
 
 let folder: string
 let log: string[]
@@ -37,7 +38,9 @@ async function makeDisk(name: string, builtAt = 1): Promise<DiskRecord> {
     table: 'mbr',
     firmware: ['bios'],
     secureBoot: false,
-    proof: null,
+    architecture: 'amd64',
+    ports: [],
+    proofs: [],
   }
 }
 
@@ -80,13 +83,55 @@ describe('openLibrary', () => {
     }
   })
 
-  it('notes a proof in both places', async () => {
+  const proofOf = async (disk: DiskRecord, firmware: MachineFirmware): Promise<Proof> => {
+    const { mtimeMs, size } = await stat(disk.path)
+    return {
+      firmware,
+      outcome: 'login',
+      at: 5,
+      milliseconds: 38_000,
+      attachment: 'usb',
+      accelerator: 'tcg',
+      failedUnits: [],
+      lines: ['a login:'],
+      picture: false,
+      file: { modifiedAt: mtimeMs, sizeBytes: size },
+    }
+  }
+
+  it('notes proofs in both places, one for each firmware, with their pictures', async () => {
     const disk = await makeDisk('a.img')
     await library.add(disk)
-    const proof = { firmware: 'bios' as const, at: 5, millisecondsToLogin: 38_000 }
-    await library.setProof(disk.id, proof)
-    expect(await library.list()).toMatchObject([{ proof }])
-    expect(await readSidecar(disk.path)).toEqual({ ...disk, proof })
+    const [bios, uefi] = [await proofOf(disk, 'bios'), await proofOf(disk, 'uefi')]
+    await library.addProof(disk.id, { ...bios, outcome: 'hang' }, null)
+    await library.addProof(disk.id, uefi, null)
+    await library.addProof(disk.id, bios, Buffer.from('picture'))
+    const proofs = [uefi, { ...bios, picture: true }]
+    expect(await library.list()).toMatchObject([{ proofs }])
+    expect(await readSidecar(disk.path)).toEqual({ ...disk, proofs })
+    expect(await library.readPicture(disk.id, 'bios')).toEqual({ ok: true, value: Buffer.from('picture') })
+    expect(await library.readPicture(disk.id, 'uefi')).toEqual({ ok: true, value: null })
+    await library.remove(disk.id)
+    expect(await readdir(folder)).toEqual(['data'])
+  })
+
+  it('holds a proof for exactly the file that was booted', async () => {
+    const disk = await makeDisk('a.img')
+    await library.add(disk)
+    await library.addProof(disk.id, await proofOf(disk, 'bios'), null)
+    expect(await library.find(disk.id)).toMatchObject({ value: { proofs: [{ firmware: 'bios' }] } })
+    await writeFile(disk.path, 'kiss')
+    expect(await library.find(disk.id)).toMatchObject({ value: { present: true, proofs: [] } })
+  })
+
+  it('forgets what holds for the file as it is before it is written to', async () => {
+    const disk = await makeDisk('a.img')
+    await library.add(disk)
+    await library.addProof(disk.id, await proofOf(disk, 'bios'), Buffer.from('picture'))
+    await writeFile(`${disk.path}.files.sha256`, 'list')
+    await library.invalidate(disk.id)
+    expect(await library.list()).toMatchObject([{ proofs: [] }])
+    expect((await readdir(folder)).sort()).toEqual(['a.img', 'a.img.slipway.json', 'data'])
   })
 
   it('passes over what is broken and says so', async () => {

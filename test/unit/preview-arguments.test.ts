@@ -3,12 +3,13 @@ import { qemuArguments, type MachineSettings } from '../../src/main/preview/argu
 import { readDescriptor } from '../../src/main/preview/firmware'
 
 const settings: MachineSettings = {
+  architecture: 'amd64',
   firmware: { kind: 'bios' },
   accelerator: 'tcg',
   attachment: 'usb',
   memoryBytes: 512 * 1024 * 1024,
   processors: 2,
-  overlayPath: '/tmp/a, b/overlay.qcow2',
+  disk: { path: '/tmp/a, b/overlay.qcow2', format: 'qcow2', isOverlay: true },
   screenSocket: '/tmp/a, b/screen.sock',
   serialSocket: '/tmp/a, b/serial.sock',
   controlSocket: '/tmp/a, b/control.sock',
@@ -68,7 +69,7 @@ test('screen, serial port and control listen on no TCP port; forwarded ports onl
 test('UEFI: code read-only, variables writable', () => {
   const words = qemuArguments({
     ...settings,
-    firmware: { kind: 'uefi', codePath: '/code.fd', variablesPath: '/tmp/x/variables.fd' },
+    firmware: { kind: 'uefi', codePath: '/code.fd', variablesPath: '/tmp/x/variables.fd', secure: false },
   })
   expect(valuesOf(words, '-machine')).toEqual(['q35,pflash0=firmware,pflash1=variables'])
   const nodes = valuesOf(words, '-blockdev').map((value) => JSON.parse(value) as Record<string, unknown>)
@@ -78,6 +79,49 @@ test('UEFI: code read-only, variables writable', () => {
   ])
 })
 
+test('Secure Boot: System Management Mode alone may write the variables', () => {
+  const words = qemuArguments({
+    ...settings,
+    firmware: { kind: 'uefi', codePath: '/code.fd', variablesPath: '/variables.fd', secure: true },
+  })
+  expect(valuesOf(words, '-machine')).toEqual(['q35,smm=on,pflash0=firmware,pflash1=variables'])
+  expect(valuesOf(words, '-global')).toEqual([
+    'driver=cfi.pflash01,property=secure,value=on',
+    'ICH9-LPC.disable_s3=1',
+  ])
+})
+
+test('a disk whose changes are kept is written through, and takes no short cut', () => {
+  const disk = { path: '/a.img', format: 'raw', isOverlay: false } as const
+  const [node] = valuesOf(qemuArguments({ ...settings, disk }), '-blockdev')
+  expect(JSON.parse(node ?? '')).toEqual({
+    driver: 'raw',
+    'node-name': 'disk',
+    'read-only': false,
+    discard: 'unmap',
+    file: { driver: 'file', filename: '/a.img' },
+  })
+})
+
+test('an arm64 machine has a keyboard and a bus for each attachment', () => {
+  const words = qemuArguments({
+    ...settings,
+    architecture: 'arm64',
+    attachment: 'sata',
+    firmware: { kind: 'uefi', codePath: '/code.fd', variablesPath: '/variables.fd', secure: false },
+  })
+  expect(valuesOf(words, '-machine')).toEqual(['virt,pflash0=firmware,pflash1=variables'])
+  const devices = valuesOf(words, '-device')
+  expect(devices).toEqual(
+    expect.arrayContaining([
+      'usb-kbd,bus=usb.0',
+      'ich9-ahci,id=ide',
+      'ide-hd,bus=ide.0,drive=disk,bootindex=0',
+    ]),
+  )
+})
+
+const plain = { architecture: 'amd64', secure: false } as const
 const descriptor = {
   description: 'UEFI firmware for x86_64',
   'interface-types': ['uefi'],
@@ -92,10 +136,12 @@ const descriptor = {
 }
 
 test('a firmware descriptor', () => {
-  expect(readDescriptor(JSON.stringify(descriptor))).toEqual({
-    codePath: '/code.fd',
-    variablesTemplatePath: '/vars.fd',
-  })
+  const files = { codePath: '/code.fd', variablesTemplatePath: '/vars.fd' }
+  expect(readDescriptor(JSON.stringify(descriptor), plain)).toEqual(files)
+  const secure = { ...descriptor, features: ['requires-smm', 'secure-boot', 'enrolled-keys'] }
+  expect(readDescriptor(JSON.stringify(secure), { ...plain, secure: true })).toEqual(files)
+  const arm = { ...descriptor, targets: [{ architecture: 'aarch64', machines: ['virt-*'] }] }
+  expect(readDescriptor(JSON.stringify(arm), { architecture: 'arm64', secure: false })).toEqual(files)
 })
 
 test.each<[string, unknown]>([
@@ -107,5 +153,5 @@ test.each<[string, unknown]>([
   ['one file of ROM', { ...descriptor, mapping: { device: 'memory', filename: '/x.fd' } }],
   ['one file for both', { ...descriptor, mapping: { ...descriptor.mapping, mode: 'combined' } }],
 ])('a firmware descriptor that does not fit: %s', (_name, value) => {
-  expect(readDescriptor(typeof value === 'string' ? value : JSON.stringify(value))).toBeNull()
+  expect(readDescriptor(typeof value === 'string' ? value : JSON.stringify(value), plain)).toBeNull()
 })

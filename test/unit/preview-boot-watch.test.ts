@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
-import { judgeRows, rowsOfSerial, watchBoot, type BootOutcome } from '../../src/main/preview/boot-watch'
+import { judgeRows, rowsOfSerial, watchBoot } from '../../src/main/preview/boot-watch'
 import type { Machine, MachineEnding } from '../../src/main/preview/machine'
+import type { BootOutcome } from '../../src/shared/proof'
 
 test.each<[BootOutcome | null, string[]]>([
   ['login', ['Debian GNU/Linux 12 localhost tty1', '', 'localhost login: ']],
@@ -29,6 +30,12 @@ test.each<[BootOutcome | null, string[]]>([
   ],
   ['no-bootable-device', ['Missing operating system.']],
   ['no-bootable-device', ['UEFI Interactive Shell v2.2', 'Shell> ']],
+  [
+    'secure-boot-refused',
+    ['BdsDxe: failed to load Boot0001 "UEFI QEMU QEMU USB HARDDRIVE" from Pci: Access Denied'],
+  ],
+  ['secure-boot-refused', ['error: bad shim signature.', 'error: you need to load the kernel first.']],
+  ['secure-boot-refused', ['ERROR', 'Verification failed: (0x1A) Security Violation']],
   [null, ['SeaBIOS (version 1.16.2)', 'Booting from Hard Disk...']],
   ['initramfs-shell', ['dracut:/#\ufffd']],
   [null, []],
@@ -96,7 +103,7 @@ test('verdicts', async () => {
     expect(await settled(watchBoot(login.machine, limits))).toMatchObject({
       outcome: 'login',
       seenOn: 'screen',
-      milliseconds: 3000,
+      milliseconds: 6000,
       lines: ['a login:'],
       failedUnits: ['apache2.service'],
     })

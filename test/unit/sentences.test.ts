@@ -61,6 +61,13 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'verify-mismatch': { device: '/dev/sdb', offset: 4096, length: 512 },
   'confirmation-wrong': { expected: 'SanDisk Ultra' },
   'preview-failed': { detail: 'QEMU ended' },
+  'proof-failed': {
+    path: '/a/b.img',
+    boots: [
+      { firmware: 'bios', outcome: 'login' },
+      { firmware: 'uefi', outcome: 'kernel-panic' },
+    ],
+  },
   'not-found': { what: 'disk' },
   busy: { what: 'file:/a/b.img' },
   'not-supported': { what: 'the direct engine' },

@@ -70,11 +70,13 @@ describe('building', () => {
         target: { value: 'console=ttyS0' },
       })
     })
+    await change(() => screen.getByRole('checkbox', { name: 'Prove after build' }).click())
     await press('Build disk')
     expect(fake.inputsOf('buildDisk')).toEqual([
       {
         imageId: machineImage.id,
         settings: { ...defaultBuildSettings, engine: 'kernel', kernelArguments: 'console=ttyS0' },
+        prove: true,
       },
     ])
   })

@@ -44,7 +44,18 @@ describe('the preview', () => {
     const { fake, port } = await openPreview()
     await chooseIn('Drives', 'SanDisk Ultra')
     await press('Show preview')
-    expect(fake.inputsOf('startPreview')).toEqual([{ diskId: 'disk-machine' }])
+    expect(fake.inputsOf('startPreview')).toEqual([
+      {
+        diskId: 'disk-machine',
+        choice: {
+          firmware: 'bios',
+          attachment: 'usb',
+          memoryBytes: 2 ** 30,
+          processors: 2,
+          keepChanges: false,
+        },
+      },
+    ])
     expect(screen.getByRole('tab', { name: 'Screen', selected: true })).toBeTruthy()
     port.close()
   })

@@ -90,7 +90,7 @@ describe('a disk', () => {
     expect(page).toContain(unprovenDisk.source.digest)
     expect(page).toContain('/home/ada/Disks/my-machine.img')
     await chooseIn('Disks', 'server.img')
-    expect(screen.getByRole('main').textContent).toContain('Boots under UEFI: login after 38 s')
+    expect(screen.getByRole('main').textContent).toContain('Under UEFI it boots: login after 38 s on tcg.')
   })
 
   it('copies its digest by the right button', async () => {
@@ -125,7 +125,7 @@ describe('a disk', () => {
   it('cannot be previewed without QEMU, and says how to get it', async () => {
     await openWindow({
       ...fullTopics,
-      host: { ...host, qemu: { found: false, remedy: 'sudo apt install qemu-system-x86' } },
+      host: { ...host, qemu: { ...host.qemu, found: false, remedy: 'sudo apt install qemu-system-x86' } },
     })
     await chooseIn('Disks', 'my-machine.img')
     expect(isEnabled('Preview')).toBe(false)

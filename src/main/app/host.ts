@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
 import type { BuildSettings } from '../../shared/image'
 import type { HostState } from '../../shared/ipc/contract'
 import { prepareEngine } from '../convert/engines'
@@ -11,6 +12,8 @@ export async function describeHost(): Promise<HostState> {
   return {
     platform: process.platform,
     qemu: await describeQemu(),
+    processors: availableParallelism(),
+    memoryBytes: totalmem(),
     elevation: {
       needed: !isRoot,
       found: isRoot || !isLinux || existsSync('/usr/bin/pkexec'),

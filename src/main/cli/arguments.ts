@@ -6,6 +6,15 @@ import {
   partitionTables,
   type BuildSettings,
 } from '../../shared/image'
+import { attachments, machineFirmwares, type Attachment, type MachineFirmware } from '../../shared/proof'
+import type { PortForward } from '../preview/arguments'
+
+/** A machine as far as it was chosen; null for the default. */
+export interface CommandMachine {
+  attachment: Attachment
+  memoryBytes: number | null
+  processors: number | null
+}
 
 /** What a command line asks for. Paths are as typed; sizes are bytes. */
 export type Command =
@@ -27,11 +36,19 @@ export type Command =
       name: 'preview'
       json: boolean
       disk: string
-      firmware: 'bios' | 'uefi'
+      choice: CommandMachine & { firmware: MachineFirmware | null; keepChanges: boolean }
+      ports: PortForward[]
       untilLogin: boolean
       picture: string | null
-      /** Null for the preview's own default. */
-      memoryBytes: number | null
+      timeoutMilliseconds: number
+    }
+  | {
+      name: 'prove'
+      json: boolean
+      disk: string
+      /** Empty for those that the disk claims. */
+      firmware: MachineFirmware[]
+      machine: CommandMachine
       timeoutMilliseconds: number
     }
   | { name: 'drives'; json: boolean }
@@ -50,10 +67,10 @@ export type Command =
 /** What to build from: an engine's image by name or id, or a root file system's tar by path. */
 export type BuildSource = { kind: 'image'; image: string } | { kind: 'rootfs'; path: string }
 
-export const commandNames = ['images', 'prepare', 'build', 'preview', 'drives', 'flash'] as const
+export const commandNames = ['images', 'prepare', 'build', 'preview', 'prove', 'drives', 'flash'] as const
 export type CommandName = (typeof commandNames)[number]
 
-/** Milliseconds that `preview --until-login` waits unless told otherwise; emulation alone takes one minute. */
+/** Milliseconds that `prove` and `preview --until-login` wait unless told otherwise; emulation alone takes one minute. */
 const LOGIN_TIMEOUT = 300_000
 
 /** A command line that means nothing. The message is a whole sentence. */
@@ -101,6 +118,37 @@ export function parseSize(text: string): number | null {
 type Options = NonNullable<ParseArgsConfig['options']>
 
 const json = { json: { type: 'boolean', default: false } } as const satisfies Options
+
+const machineOptions = {
+  attachment: { type: 'string', default: 'usb' },
+  memory: { type: 'string' },
+  processors: { type: 'string' },
+} as const satisfies Options
+
+function machine(values: {
+  attachment: string
+  memory?: string | undefined
+  processors?: string | undefined
+}): CommandMachine {
+  const { memory, processors } = values
+  const isCount = processors === undefined || /^[1-9]\d?$/.test(processors)
+  if (!isCount) throw new UsageError(`--processors: “${processors}” is not a number from 1 to 99.`)
+  return {
+    attachment: oneOf('--attachment', values.attachment, attachments),
+    memoryBytes: memory === undefined ? null : size('--memory', memory),
+    processors: processors === undefined ? null : Number(processors),
+  }
+}
+
+/** `80` for a host port that is free then, or `8080:80`. */
+function portForward(given: string): PortForward {
+  const match = /^(?:(\d{1,5}):)?(\d{1,5})$/.exec(given)
+  const [hostPort, guestPort] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)]
+  if (guestPort < 1 || guestPort > 65_535 || hostPort > 65_535) {
+    throw new UsageError(`--port: “${given}” is not a port of the machine, such as 80 or 8080:80.`)
+  }
+  return { hostPort, guestPort }
+}
 
 const readers: Record<CommandName, (words: string[]) => Command> = {
   images(words) {
@@ -161,28 +209,54 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
   preview(words) {
     const options = {
       ...json,
-      firmware: { type: 'string', default: 'bios' },
+      ...machineOptions,
+      firmware: { type: 'string' },
+      port: { type: 'string', multiple: true, default: [] },
+      'keep-changes': { type: 'boolean', default: false },
       'until-login': { type: 'boolean', default: false },
       picture: { type: 'string' },
-      memory: { type: 'string' },
       timeout: { type: 'string' },
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
     const [disk = ''] = operands(positionals, ['DISK'])
     const untilLogin = values['until-login']
+    const keepChanges = values['keep-changes']
     for (const option of ['timeout', 'picture'] as const) {
       if (values[option] !== undefined && !untilLogin) {
         throw new UsageError(`--${option} goes with --until-login.`)
       }
     }
+    // A machine that is stopped at its login has written half of what it was about to.
+    if (keepChanges && untilLogin) throw new UsageError('--keep-changes does not go with --until-login.')
+    const firmware =
+      values.firmware === undefined ? null : oneOf('--firmware', values.firmware, machineFirmwares)
     return {
       name: 'preview',
       json: values.json,
       disk,
-      firmware: oneOf('--firmware', values.firmware, ['bios', 'uefi']),
+      choice: { ...machine(values), firmware, keepChanges },
+      ports: values.port.map(portForward),
       untilLogin,
       picture: values.picture ?? null,
-      memoryBytes: values.memory === undefined ? null : size('--memory', values.memory),
+      timeoutMilliseconds: values.timeout === undefined ? LOGIN_TIMEOUT : seconds(values.timeout) * 1000,
+    }
+  },
+  prove(words) {
+    const options = {
+      ...json,
+      ...machineOptions,
+      firmware: { type: 'string', multiple: true, default: [] },
+      timeout: { type: 'string' },
+    } as const satisfies Options
+    const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
+    const [disk = ''] = operands(positionals, ['DISK'])
+    const firmware = values.firmware.map((given) => oneOf('--firmware', given, machineFirmwares))
+    return {
+      name: 'prove',
+      json: values.json,
+      disk,
+      firmware: machineFirmwares.filter((name) => firmware.includes(name)),
+      machine: machine(values),
       timeoutMilliseconds: values.timeout === undefined ? LOGIN_TIMEOUT : seconds(values.timeout) * 1000,
     }
   },

@@ -3,6 +3,10 @@ import type { CommandName } from './arguments'
 const exitCodes = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (a guard, or no permission), 130 cancelled.
 With --json one object is written to stdout at the end, and progress as one JSON object a line to stderr.`
 
+const machineHelp = `  --attachment HOW     usb (when not given), sata, nvme or virtio
+  --memory SIZE        of the machine, 1G when not given
+  --processors N       2 when not given`
+
 const topics: Record<CommandName, string> = {
   images: `slipway images [--json]
 
@@ -31,17 +35,31 @@ in a tar, which needs no Docker. Nothing of it is ever started.
   --engine ENGINE     kernel: the kernel's own file system, as administrator
   --kernel-arguments WORDS
                       more for the kernel's command line, such as 'console=tty0 console=ttyS0'`,
-  preview: `slipway preview DISK [--firmware bios|uefi] [--until-login] [--picture FILE]
-                [--memory SIZE] [--timeout SECONDS] [--json]
+  preview: `slipway preview DISK [--firmware FIRMWARE] [--attachment HOW] [--memory SIZE]
+                [--processors N] [--port [HOST:]GUEST]... [--keep-changes]
+                [--until-login] [--picture FILE] [--timeout SECONDS] [--json]
 
 Boots the disk in QEMU. The disk stays as it is. Without --until-login the
 machine's serial port is this terminal, until the machine ends or Ctrl-].
 
-  --firmware FIRMWARE  bios (when not given) or uefi
+${machineHelp}
+  --firmware FIRMWARE  bios, uefi or secure-boot; the first that the disk claims when not given
+  --port [HOST:]GUEST  lets this computer reach a TCP port of the machine on 127.0.0.1
+  --keep-changes       the machine writes to the disk's file; what was proven of it is forgotten
   --until-login        waits for a login prompt and ends; fails when none comes
   --timeout SECONDS    how long to wait for it, 300 when not given
-  --picture FILE       saves the last screen as PNG
-  --memory SIZE        of the machine, 1G when not given`,
+  --picture FILE       saves the last screen as PNG`,
+  prove: `slipway prove DISK [--firmware FIRMWARE]... [--attachment HOW] [--memory SIZE]
+              [--processors N] [--timeout SECONDS] [--json]
+
+Boots the disk in QEMU without a window under each firmware that it claims,
+and decides by its screen and serial port what each boot came to. The verdicts,
+with a picture of the screen, are kept with a disk that Slipway built. Fails
+when one boot did not come up.
+
+${machineHelp}
+  --firmware FIRMWARE  only this: bios, uefi or secure-boot; may be given again
+  --timeout SECONDS    after which a boot counts as hung, 300 when not given`,
   drives: `slipway drives [--json]
 
 Lists the drives, and for each whether it may be written.`,

@@ -1,14 +1,17 @@
+import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
-import { formatDuration } from '../../shared/sentences'
+import { verdictOf, type MachineFirmware, type Proof } from '../../shared/proof'
+import { describeProof, outcomeTexts } from '../../shared/sentences'
 import type { JobWork } from '../jobs/manager'
-import { diskIdOf, type Library } from '../library/library'
-import { watchBoot, type BootOutcome, type BootVerdict } from '../preview/boot-watch'
-import { judgeEnding } from '../preview/preview-job'
+import type { Library } from '../library/library'
+import { watchBoot } from '../preview/boot-watch'
 import { startMachine, type Machine } from '../preview/machine'
+import { judgeEnding } from '../preview/preview-job'
+import { proofOf } from '../preview/prove'
 import type { Command } from './arguments'
-import { checkDisk } from './disk'
+import { checkBootable, knownDisk, type KnownDisk } from './disk'
 import type { ExitCode, Reporter } from './reporter'
 import { runJob } from './run-job'
 
@@ -19,7 +22,7 @@ type PreviewCommand = Extract<Command, { name: 'preview' }>
 
 /** What `preview --until-login` found; null where it was not asked for. */
 interface PreviewEnd {
-  verdict: BootVerdict | null
+  proof: Proof | null
   accelerator: string
 }
 
@@ -30,33 +33,28 @@ export async function runPreview(
   reporter: Reporter,
 ): Promise<ExitCode> {
   const diskPath = resolve(command.disk)
-  const size = await checkDisk(diskPath)
-  if (!size.ok) return reporter.fail(size.failure)
+  const bootable = await checkBootable(diskPath)
+  if (!bootable.ok) return reporter.fail(bootable.failure)
+  const disk = await knownDisk(diskPath, library)
+  const firmware = command.choice.firmware ?? disk.firmware[0] ?? 'bios'
   const work: JobWork<PreviewEnd> = {
     kind: 'preview',
     title: diskPath,
-    diskId: diskIdOf(diskPath),
+    diskId: disk.id,
     locks: [],
-    run: (context) => preview(context, command, diskPath, reporter),
+    async run(context) {
+      if (command.choice.keepChanges && disk.isListed) await library.invalidate(disk.id)
+      return preview(context, command, disk, firmware, library, reporter)
+    },
   }
-  return runJob(work, reporter, async ({ verdict, accelerator }) => {
-    if (verdict === null) return reporter.succeed({ disk: diskPath, accelerator }, 'The machine has ended.')
-    const { firmware } = command
-    await library.setProof(diskIdOf(diskPath), {
-      firmware,
-      at: Date.now(),
-      millisecondsToLogin: verdict.milliseconds,
-    })
-    const { lines, seenOn, failedUnits, milliseconds } = verdict
-    const value = { disk: diskPath, firmware, accelerator, milliseconds, seenOn, lines, failedUnits }
+  return runJob(work, reporter, ({ proof, accelerator }) => {
+    if (proof === null) return reporter.succeed({ disk: diskPath, accelerator }, 'The machine has ended.')
+    const { milliseconds, lines, failedUnits } = proof
+    const value = { disk: diskPath, firmware, accelerator, milliseconds, lines, failedUnits }
     const picture = command.picture === null ? {} : { picture: resolve(command.picture) }
-    const units = failedUnits.length === 0 ? '' : ` Units that failed: ${failedUnits.join(', ')}.`
     return reporter.succeed(
       { ...value, ...picture },
-      [
-        ...lines.slice(-8).map((row) => `  ${row}`),
-        `It boots: login after ${formatDuration(milliseconds)}, by ${firmware.toUpperCase()}, on ${accelerator}.${units}`,
-      ].join('\n'),
+      [...lines.slice(-8).map((row) => `  ${row}`), describeProof(proof)].join('\n'),
     )
   })
 }
@@ -64,15 +62,23 @@ export async function runPreview(
 async function preview(
   context: JobContext,
   command: PreviewCommand,
-  diskPath: string,
+  disk: KnownDisk,
+  firmware: MachineFirmware,
+  library: Library,
   reporter: Reporter,
 ): Promise<Result<PreviewEnd>> {
   const { signal } = context
+  const { attachment, memoryBytes, processors, keepChanges } = command.choice
   context.phase('start')
   const started = await startMachine({
-    diskPath,
-    firmware: command.firmware,
-    ...(command.memoryBytes === null ? {} : { memoryBytes: command.memoryBytes }),
+    diskPath: disk.path,
+    architecture: disk.architecture,
+    firmware,
+    attachment,
+    keepChanges,
+    ...(memoryBytes === null ? {} : { memoryBytes }),
+    ...(processors === null ? {} : { processors }),
+    ports: command.ports,
     signal,
     log: (line) => {
       context.log(line)
@@ -83,11 +89,19 @@ async function preview(
   context.defer(async () => {
     await machine.stop()
   })
-  if (!command.untilLogin) return converse(context, machine, diskPath, reporter)
+  for (const { hostPort, guestPort } of machine.forwards) {
+    reporter.say(`Port ${guestPort} of the machine is 127.0.0.1:${hostPort} here.`)
+  }
+  if (!command.untilLogin) return converse(context, machine, disk.path, reporter)
   const verdict = await watchBoot(machine, { timeoutMilliseconds: command.timeoutMilliseconds, signal })
-  const pictured = await takePicture(machine, command.picture)
-  if (!pictured.ok) return pictured
-  if (verdict.outcome === 'login') return ok({ verdict, accelerator: machine.accelerator })
+  const picture = await machine.screenshot()
+  if (command.picture !== null) {
+    if (!picture.ok) return picture
+    await writeFile(resolve(command.picture), picture.value)
+  }
+  const proof = await proofOf({ diskPath: disk.path, firmware, attachment }, machine, verdict)
+  if (disk.isListed) await library.addProof(disk.id, proof, picture.ok ? picture.value : null)
+  if (verdictOf(verdict) !== 'fails') return ok({ proof, accelerator: machine.accelerator })
   const rows = verdict.lines.slice(-8).join('\n')
   return fail('preview-failed', {
     detail: `${outcomeTexts[verdict.outcome]}${rows === '' ? '' : `. The last rows on its console:\n${rows}\n`}`,
@@ -128,27 +142,11 @@ async function converse(
     const judged = await judgeEnding(context, diskPath, ending)
     if (!judged.ok) return judged
   }
-  return ok({ verdict: null, accelerator: machine.accelerator })
+  return ok({ proof: null, accelerator: machine.accelerator })
 }
 
 function aborted(signal: AbortSignal): Promise<null> {
   return new Promise((resolveAborted) => {
     signal.addEventListener('abort', () => resolveAborted(null), { once: true })
   })
-}
-
-async function takePicture(machine: Machine, path: string | null): Promise<Result<null>> {
-  return path === null ? ok(null) : machine.screenshot(resolve(path))
-}
-
-const outcomeTexts: Record<BootOutcome, string> = {
-  login: 'it came to a login',
-  'target-reached': 'the machine is up, but no login prompt came',
-  'kernel-panic': 'the kernel gave up (panic)',
-  'initramfs-shell': 'the kernel found no root file system',
-  'emergency-shell': 'the machine came up in its emergency mode only',
-  'boot-loader-prompt': 'the boot loader found nothing to boot',
-  'no-bootable-device': 'the firmware found nothing to boot on the disk',
-  hang: 'no login prompt came in the time given',
-  ended: 'the machine ended before a login prompt came',
 }

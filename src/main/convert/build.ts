@@ -75,7 +75,9 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     table: plan.table,
     firmware,
     secureBoot,
-    proof: null,
+    architecture: image.value.architecture === 'arm64' ? 'arm64' : 'amd64',
+    ports: tcpPorts(image.value.applications.ports),
+    proofs: [],
   }
   try {
     await input.library.add(record)
@@ -186,4 +188,15 @@ async function writeBeside(context: JobContext, path: string, built: BuiltDisk):
   } catch (error) {
     context.log(`nothing could be written beside the disk: ${String(error)}`)
   }
+}
+
+/**
+ * The TCP ports among those that an image exposes.
+ * @param exposed as the engine says them: `80/tcp`, `53/udp`
+ */
+function tcpPorts(exposed: readonly string[]): number[] {
+  return exposed.flatMap((port) => {
+    const number = /^(\d+)\/tcp$/.exec(port)?.[1]
+    return number === undefined ? [] : [Number(number)]
+  })
 }

@@ -1,9 +1,11 @@
 import { clipboard, dialog, shell, type BrowserWindow } from 'electron'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import { defaultDiskBytes, imageFactsSchema, neededDiskBytes } from '../../shared/image'
 import type { Handlers, ListedDisk, ListedDrive } from '../../shared/ipc/contract'
+import type { JobEnding } from '../../shared/job'
 import { defaultFolder, freeDiskPath } from '../app/outputs'
 import type { Previews } from '../app/previews'
 import type { Topic } from './register'
@@ -60,6 +62,14 @@ export function createHandlers(services: Services): Handlers {
     return found.ok && !found.value.present ? fail('disk-missing', { path: found.value.path }) : found
   }
 
+  /** Boots a disk when its build is done; a build that was not needs no proof. */
+  async function proveAfter(build: Promise<JobEnding<DiskRecord>>): Promise<void> {
+    const ending = await build
+    if (ending.state !== 'succeeded') return
+    const disk = await presentDisk(ending.value.id)
+    if (disk.ok) previews.prove(disk.value)
+  }
+
   return {
     async inspectImage({ imageId }) {
       const inspected = await inspect(imageId)
@@ -103,7 +113,7 @@ export function createHandlers(services: Services): Handlers {
       chosenPaths.set(imageId, answer.filePath)
       return ok(answer.filePath)
     },
-    async buildDisk({ imageId, settings }) {
+    async buildDisk({ imageId, settings, prove }) {
       const current = engine.engine()
       if (!current.ok) return current
       const outputPath = outputFor(imageId)
@@ -113,6 +123,7 @@ export function createHandlers(services: Services): Handlers {
       )
       if (!started.ok) return started
       chosenPaths.delete(imageId)
+      if (prove) void proveAfter(started.value.ending)
       return ok({ jobId: started.value.id, diskId: diskIdOf(outputPath) })
     },
     forgetDisk: ({ diskId }) => library.forget(diskId),
@@ -123,12 +134,28 @@ export function createHandlers(services: Services): Handlers {
       shell.showItemInFolder(found.value.path)
       return ok(null)
     },
-    async startPreview({ diskId }) {
+    async startPreview({ diskId, choice }) {
       const disk = await presentDisk(diskId)
-      return disk.ok ? previews.start(disk.value) : disk
+      return disk.ok ? previews.start(disk.value, choice) : disk
     },
     stopPreview: ({ previewId }) => previews.stop(previewId),
     powerDownPreview: ({ previewId }) => previews.powerDown(previewId),
+    resetPreview: ({ previewId }) => previews.reset(previewId),
+    pasteIntoPreview: ({ previewId }) => previews.paste(previewId),
+    savePreviewPicture: ({ previewId }) => previews.savePicture(previewId),
+    openPreviewPort: ({ previewId, guestPort }) => previews.openPort(previewId, guestPort),
+    setFullScreen({ isFull }) {
+      window.setFullScreen(isFull)
+      return Promise.resolve(ok(null))
+    },
+    async proveDisk({ diskId }) {
+      const disk = await presentDisk(diskId)
+      return disk.ok ? previews.prove(disk.value) : disk
+    },
+    async readProofPicture({ diskId, firmware }) {
+      const picture = await library.readPicture(diskId, firmware)
+      return picture.ok ? ok(picture.value?.toString('base64') ?? null) : picture
+    },
     async flashDisk({ diskId, driveKey, confirmation, unmount }) {
       const disk = await presentDisk(diskId)
       if (!disk.ok) return disk

@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { diskRecordSchema, type DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { ListedDisk } from '../../shared/ipc/contract'
+import { machineFirmwares, type MachineFirmware, type Proof } from '../../shared/proof'
 import { blockMapPath } from './block-map'
 import { writeWhole } from './write-whole'
 
@@ -28,8 +29,15 @@ export interface Library {
   forget(id: string): Promise<Result<null>>
   /** Deletes the disk's file; `not-found`, `disk-missing` when that file is not the one that was built, `output-forbidden`. */
   remove(id: string): Promise<Result<null>>
-  /** Notes what a boot has shown; `not-found`. */
-  setProof(id: string, proof: DiskRecord['proof']): Promise<Result<null>>
+  /**
+   * Notes what a boot has shown, in place of the last one under that firmware. With `picture`, a PNG, it is kept beside
+   * the disk; `proof.picture` follows. `not-found`.
+   */
+  addProof(id: string, proof: Proof, picture: Uint8Array | null): Promise<Result<null>>
+  /** The picture of the last boot under a firmware, as PNG; null when there is none. `not-found`. */
+  readPicture(id: string, firmware: MachineFirmware): Promise<Result<Buffer | null>>
+  /** Forgets what holds for exactly the file as it is, because it is about to be written to: proofs, block map, list of files; `not-found`. */
+  invalidate(id: string): Promise<Result<null>>
   /** Calls back with the whole list after each change, also by another process; answers the function that ends it. Throws when the folder cannot be made. */
   subscribe(listener: (disks: ListedDisk[]) => void): () => void
 }
@@ -47,6 +55,11 @@ export function sidecarPath(diskPath: string): string {
 /** Where the list of a disk's files lies beside it, as `sha256sum -c` reads it. */
 export function manifestPath(diskPath: string): string {
   return `${diskPath}.files.sha256`
+}
+
+/** Where the picture of a disk's last boot under a firmware lies beside it. */
+export function picturePath(diskPath: string, firmware: MachineFirmware): string {
+  return `${diskPath}.slipway-${firmware}.png`
 }
 
 /**
@@ -135,6 +148,7 @@ export function openLibrary(folder: string, log: (line: string) => void): Librar
         for (const beside of [sidecarPath(path), blockMapPath(path), manifestPath(path)]) {
           await rm(beside, { force: true })
         }
+        await removePictures(path)
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
         if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
@@ -144,10 +158,37 @@ export function openLibrary(folder: string, log: (line: string) => void): Librar
       await rm(recordPath(id), { force: true })
       return ok(null)
     },
-    async setProof(id, proof) {
+    async addProof(id, proof, picture) {
       const found = await find(id)
       if (!found.ok) return found
-      await save({ ...found.value, proof })
+      const { path, proofs } = found.value
+      let isKept = false
+      if (picture !== null) {
+        isKept = await writeWhole(picturePath(path, proof.firmware), picture).then(
+          () => true,
+          (error: unknown) => {
+            log(`library: no picture beside ${path}: ${String(error)}`)
+            return false
+          },
+        )
+      }
+      const others = proofs.filter(({ firmware }) => firmware !== proof.firmware)
+      await save({ ...found.value, proofs: [...others, { ...proof, picture: isKept }] })
+      return ok(null)
+    },
+    async readPicture(id, firmware) {
+      const found = await find(id)
+      if (!found.ok) return found
+      if (!found.value.proofs.some((proof) => proof.firmware === firmware && proof.picture)) return ok(null)
+      return ok(await readFile(picturePath(found.value.path, firmware)).catch(() => null))
+    },
+    async invalidate(id) {
+      const found = await find(id)
+      if (!found.ok) return found
+      const { path } = found.value
+      await save({ ...found.value, proofs: [] })
+      await removePictures(path)
+      for (const beside of [blockMapPath(path), manifestPath(path)]) await rm(beside, { force: true })
       return ok(null)
     },
     subscribe(listener) {
@@ -210,7 +251,15 @@ async function listed(record: DiskRecord): Promise<ListedDisk> {
   // Files that are not raw have another length than their disk.
   const present =
     found !== null && found.isFile() && (record.format !== 'raw' || found.size === record.sizeBytes)
-  return { ...record, name: basename(record.path), present }
+  // A proof is one of exactly the file that was booted.
+  const proofs = record.proofs.filter(
+    ({ file }) => found !== null && file.modifiedAt === found.mtimeMs && file.sizeBytes === found.size,
+  )
+  return { ...record, name: basename(record.path), present, proofs }
+}
+
+async function removePictures(diskPath: string): Promise<void> {
+  for (const firmware of machineFirmwares) await rm(picturePath(diskPath, firmware), { force: true })
 }
 
 /** Reads and checks a record; null when there is no file. Throws when it is none. */

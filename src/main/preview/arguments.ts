@@ -1,5 +1,8 @@
-/** How the disk is plugged into the machine. A stick is the default because that is what the disk will be. */
-export type Attachment = 'usb' | 'sata' | 'virtio' | 'nvme'
+import type { DiskFormat } from '../../shared/disk'
+import type { Attachment } from '../../shared/proof'
+
+/** What the machine's processor is; QEMU's names for them are in `programs`. */
+export type Architecture = 'amd64' | 'arm64'
 /** What runs the guest's instructions: the kernel's virtualisation on Linux, on macOS, or QEMU's own translation. */
 export type Accelerator = 'kvm' | 'hvf' | 'tcg'
 
@@ -9,17 +12,22 @@ export interface PortForward {
   guestPort: number
 }
 
-/** UEFI: the code is shared and read-only, the variables are this machine's own copy. */
-export type FirmwareFiles = { kind: 'bios' } | { kind: 'uefi'; codePath: string; variablesPath: string }
+/** UEFI: the code is shared and read-only, the variables are this machine's own copy. `secure`: code that keeps Secure Boot's keys from the guest by System Management Mode. */
+export type FirmwareFiles =
+  { kind: 'bios' } | { kind: 'uefi'; codePath: string; variablesPath: string; secure: boolean }
+
+/** Formats of a disk that QEMU reads, by QEMU's names. */
+export type ReadableFormat = Exclude<DiskFormat, 'gz' | 'xz' | 'zst'>
 
 export interface MachineSettings {
+  architecture: Architecture
   firmware: FirmwareFiles
   accelerator: Accelerator
   attachment: Attachment
   memoryBytes: number
   processors: number
-  /** qcow2 file that takes all writes. */
-  overlayPath: string
+  /** What takes the writes: a qcow2 overlay, or the disk itself where its changes are to be kept. */
+  disk: { path: string; format: ReadableFormat; isOverlay: boolean }
   /** QEMU makes this unix socket and speaks RFB on it. */
   screenSocket: string
   /** Unix socket, listened on by us, to which the machine's first serial port connects. */
@@ -34,14 +42,32 @@ export interface MachineSettings {
 const MIB = 1024 * 1024
 
 /**
- * The processor for each accelerator. `host` makes a nested KVM abort on some
- * hosts, which is why KVM is given up when QEMU ends. Under translation `max`
- * has what the distributions' baselines need (x86-64-v2, v3); five-level page
- * tables are left out because they only make translation slower.
+ * The processor under translation: `max` has what the distributions' baselines
+ * need (x86-64-v2, v3); five-level page tables and QARMA5 pointer
+ * authentication are left out because they only make translation slower.
  */
-const processorModels: Record<Accelerator, string> = { kvm: 'host', hvf: 'host', tcg: 'max,la57=off' }
+const translatedProcessors: Record<Architecture, string> = {
+  amd64: 'max,la57=off',
+  arm64: 'max,pauth-impdef=on',
+}
 
 const accelerators: Record<Accelerator, string> = { kvm: 'kvm', hvf: 'hvf', tcg: 'tcg,thread=multi' }
+
+/** A PC of 2009, and the board that QEMU made up for ARM (QEMU docs/system/i386/pc, arm/virt). */
+const boards: Record<Architecture, string> = { amd64: 'q35', arm64: 'virt' }
+
+/** What a board lacks of what every machine here has: `virt` has no keyboard, no SATA and no VGA. */
+const devices: Record<Architecture, string[]> = {
+  // Without its ROM the network card is no boot device.
+  amd64: ['VGA', 'qemu-xhci,id=usb', 'e1000e,netdev=network,romfile='],
+  arm64: [
+    'virtio-gpu-pci',
+    'qemu-xhci,id=usb',
+    'usb-kbd,bus=usb.0',
+    'ich9-ahci,id=ide',
+    'virtio-net-pci,netdev=network,romfile=',
+  ],
+}
 
 /** bootindex makes the disk the one thing that the firmware tries (with `-boot strict=on`). */
 const diskDevices: Record<Attachment, string> = {
@@ -57,15 +83,40 @@ function escapeCommas(value: string): string {
 }
 
 /** A node of QEMU's block layer, as JSON, where no path needs escaping. */
-function blockNode(name: string, driver: string, filename: string, readOnly: boolean): string {
+function blockNode(
+  name: string,
+  driver: string,
+  filename: string,
+  writes: 'none' | 'thrown-away' | 'kept',
+): string {
   return JSON.stringify({
     driver,
     'node-name': name,
-    'read-only': readOnly,
+    'read-only': writes === 'none',
     file: { driver: 'file', filename },
-    // What is written here is thrown away: it need not survive a power cut.
-    ...(readOnly ? {} : { cache: { 'no-flush': true } }),
+    // What is thrown away need not survive a power cut.
+    ...(writes === 'thrown-away' ? { cache: { 'no-flush': true } } : {}),
+    // What the guest discards becomes a hole again.
+    ...(writes === 'kept' ? { discard: 'unmap' } : {}),
   })
+}
+
+/** The board with its firmware. Secure Boot needs System Management Mode, which alone may write the variables (edk2 OvmfPkg/README). */
+function boardArguments(architecture: Architecture, firmware: FirmwareFiles): string[] {
+  if (firmware.kind === 'bios') return ['-machine', boards[architecture]]
+  const secure = firmware.secure && architecture === 'amd64'
+  return [
+    ...['-machine', `${boards[architecture]}${secure ? ',smm=on' : ''},pflash0=firmware,pflash1=variables`],
+    ...(secure
+      ? [
+          ...['-global', 'driver=cfi.pflash01,property=secure,value=on'],
+          // Waking from sleep would leave that mode's memory open.
+          ...['-global', 'ICH9-LPC.disable_s3=1'],
+        ]
+      : []),
+    ...['-blockdev', blockNode('firmware', 'raw', firmware.codePath, 'none')],
+    ...['-blockdev', blockNode('variables', 'raw', firmware.variablesPath, 'thrown-away')],
+  ]
 }
 
 /**
@@ -77,36 +128,28 @@ function blockNode(name: string, driver: string, filename: string, readOnly: boo
  * @param settings the machine; sizes in bytes
  */
 export function qemuArguments(settings: MachineSettings): string[] {
-  const { firmware, accelerator, attachment } = settings
+  const { architecture, accelerator, attachment, disk } = settings
   const forwards = settings.ports.map(
     ({ hostPort, guestPort }) => `,hostfwd=tcp:127.0.0.1:${hostPort}-:${guestPort}`,
   )
-  const pflash = firmware.kind === 'uefi' ? ',pflash0=firmware,pflash1=variables' : ''
+  // `host` makes a nested KVM abort on some hosts, which is why KVM is given up when QEMU ends.
+  const processor = accelerator === 'tcg' ? translatedProcessors[architecture] : 'host'
   return [
     '-nodefaults',
     '-no-user-config',
     ...['-name', 'slipway-preview'],
-    ...['-machine', `q35${pflash}`],
+    ...boardArguments(architecture, settings.firmware),
     ...['-accel', accelerators[accelerator]],
-    ...['-cpu', processorModels[accelerator]],
+    ...['-cpu', processor],
     ...['-smp', String(settings.processors)],
     ...['-m', `${Math.floor(settings.memoryBytes / MIB)}M`],
     ...['-boot', 'strict=on'],
-    ...(firmware.kind === 'uefi'
-      ? [
-          ...['-blockdev', blockNode('firmware', 'raw', firmware.codePath, true)],
-          ...['-blockdev', blockNode('variables', 'raw', firmware.variablesPath, false)],
-        ]
-      : []),
-    ...['-blockdev', blockNode('disk', 'qcow2', settings.overlayPath, false)],
-    ...['-device', 'VGA'],
-    ...['-device', 'qemu-xhci,id=usb'],
+    ...['-netdev', `user,id=network${forwards.join('')}`],
+    ...devices[architecture].flatMap((device) => ['-device', device]),
+    ...['-blockdev', blockNode('disk', disk.format, disk.path, disk.isOverlay ? 'thrown-away' : 'kept')],
     ...['-device', diskDevices[attachment]],
     // An absolute pointer, so that the window's pointer and the guest's are the same.
     ...['-device', 'usb-tablet,bus=usb.0'],
-    ...['-netdev', `user,id=network${forwards.join('')}`],
-    // Without its ROM the card is no boot device.
-    ...['-device', 'e1000e,netdev=network,romfile='],
     ...['-vnc', `unix:${escapeCommas(settings.screenSocket)}`],
     ...['-chardev', `socket,id=serial,path=${escapeCommas(settings.serialSocket)}`],
     ...['-serial', 'chardev:serial'],

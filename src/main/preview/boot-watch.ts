@@ -1,23 +1,5 @@
+import type { BootOutcome } from '../../shared/proof'
 import type { Machine, MachineEnding } from './machine'
-
-/** What a boot can come to. */
-export type BootOutcome =
-  /** A login prompt waits. */
-  | 'login'
-  /** The init system says that everything is up, and no login prompt came after it. */
-  | 'target-reached'
-  | 'kernel-panic'
-  /** The kernel found no root file system and left a shell of the initramfs. */
-  | 'initramfs-shell'
-  /** systemd's emergency or rescue mode. */
-  | 'emergency-shell'
-  /** The boot loader stopped at its prompt. */
-  | 'boot-loader-prompt'
-  | 'no-bootable-device'
-  /** None of these came in the time given. */
-  | 'hang'
-  /** The machine ended before. */
-  | 'ended'
 
 export interface BootVerdict {
   outcome: BootOutcome
@@ -57,6 +39,11 @@ const prompts: readonly (readonly [BootOutcome, RegExp])[] = [
  */
 const messages: readonly (readonly [BootOutcome, RegExp])[] = [
   ['kernel-panic', /Kernel panic - not syncing/],
+  // OVMF (BdsDxe) for a loader, shim (errlog.c) and GRUB (kern/efi/sb.c) for what comes after.
+  [
+    'secure-boot-refused',
+    /^BdsDxe: failed to (?:load|start) .*(?:Access Denied|Security Violation)|Verification failed: .*Security Violation|bad shim signature|has invalid signature/,
+  ],
   [
     'no-bootable-device',
     /No bootable device|No bootable option or device was found|Missing operating system|Operating system load error|FATAL: INT18: BOOT FAILURE/,
@@ -72,6 +59,9 @@ const messages: readonly (readonly [BootOutcome, RegExp])[] = [
 
 /** Milliseconds for which an outcome must stay before it is the verdict: what may pass by itself gets time to. */
 const settleTimes: Partial<Record<BootOutcome, number>> = {
+  // Units that are still being started may fail over the prompt.
+  login: 3000,
+  'secure-boot-refused': 3000,
   'target-reached': 30_000,
   'boot-loader-prompt': 10_000,
   'no-bootable-device': 3000,

@@ -2,6 +2,9 @@ import { constants } from 'node:fs'
 import { access, readFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
+import type { MachineFirmware } from '../../shared/proof'
+import type { Architecture } from './arguments'
+import { findUefiFirmware } from './firmware'
 
 /** Absolute paths of the two programs that a preview needs. */
 export interface QemuPrograms {
@@ -12,29 +15,78 @@ export interface QemuPrograms {
 /** Where programs lie that a desktop's short PATH leaves out: Homebrew and MacPorts. */
 const moreFolders = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/opt/local/bin']
 
-/** Package names and the command that installs them, by `ID` or `ID_LIKE` of os-release(5). */
-const distributions: Record<string, { system: string; image: string; firmware: string; install: string }> = {
-  debian: { system: 'qemu-system-x86', image: 'qemu-utils', firmware: 'ovmf', install: 'sudo apt install' },
+/** Package names and the command that installs them. `arm` and `armFirmware` are for arm64 machines. */
+interface Packages {
+  system: string
+  image: string
+  firmware: string
+  arm: string
+  armFirmware: string
+  install: string
+}
+
+/** By `ID` or `ID_LIKE` of os-release(5). */
+const distributions: Record<string, Packages> = {
+  debian: {
+    system: 'qemu-system-x86',
+    image: 'qemu-utils',
+    firmware: 'ovmf',
+    arm: 'qemu-system-arm',
+    armFirmware: 'qemu-efi-aarch64',
+    install: 'sudo apt install',
+  },
   fedora: {
     system: 'qemu-system-x86',
     image: 'qemu-img',
     firmware: 'edk2-ovmf',
+    arm: 'qemu-system-aarch64',
+    armFirmware: 'edk2-aarch64',
     install: 'sudo dnf install',
   },
-  arch: { system: 'qemu-system-x86', image: 'qemu-img', firmware: 'edk2-ovmf', install: 'sudo pacman -S' },
+  arch: {
+    system: 'qemu-system-x86',
+    image: 'qemu-img',
+    firmware: 'edk2-ovmf',
+    arm: 'qemu-system-aarch64',
+    armFirmware: 'edk2-aarch64',
+    install: 'sudo pacman -S',
+  },
   suse: {
     system: 'qemu-x86',
     image: 'qemu-img',
     firmware: 'qemu-ovmf-x86_64',
+    arm: 'qemu-arm',
+    armFirmware: 'qemu-uefi-aarch64',
     install: 'sudo zypper install',
   },
-  alpine: { system: 'qemu-system-x86_64', image: 'qemu-img', firmware: 'ovmf', install: 'sudo apk add' },
-  darwin: { system: 'qemu', image: 'qemu', firmware: 'qemu', install: 'brew install' },
+  alpine: {
+    system: 'qemu-system-x86_64',
+    image: 'qemu-img',
+    firmware: 'ovmf',
+    arm: 'qemu-system-aarch64',
+    armFirmware: 'aavmf',
+    install: 'sudo apk add',
+  },
+  darwin: {
+    system: 'qemu',
+    image: 'qemu',
+    firmware: 'qemu',
+    arm: 'qemu',
+    armFirmware: 'qemu',
+    install: 'brew install',
+  },
 }
-const unknownDistribution = { system: 'qemu', image: 'qemu', firmware: 'OVMF', install: '' }
+const unknownDistribution: Packages = {
+  system: 'qemu',
+  image: 'qemu',
+  firmware: 'OVMF',
+  arm: 'qemu',
+  armFirmware: 'AAVMF',
+  install: '',
+}
 
 /** The packages of this system. An unreadable os-release gives QEMU's general names. */
-async function packagesHere(): Promise<typeof unknownDistribution> {
+async function packagesHere(): Promise<Packages> {
   if (process.platform === 'darwin') return distributions['darwin'] ?? unknownDistribution
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '')
   const names = [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(
@@ -66,27 +118,58 @@ export async function findProgram(name: string): Promise<string | null> {
   return null
 }
 
-/** Finds QEMU. Fails with `tool-missing`, whose package is the one of this system. */
-export async function findQemu(): Promise<Result<QemuPrograms>> {
+/** Finds QEMU for an architecture. Fails with `tool-missing`, whose package is the one of this system. */
+export async function findQemu(architecture: Architecture): Promise<Result<QemuPrograms>> {
   const packages = await packagesHere()
-  const system = await findProgram('qemu-system-x86_64')
-  if (system === null) return fail('tool-missing', { tool: 'qemu-system-x86_64', package: packages.system })
+  const name = architecture === 'amd64' ? 'qemu-system-x86_64' : 'qemu-system-aarch64'
+  const system = await findProgram(name)
+  if (system === null) {
+    return fail('tool-missing', {
+      tool: name,
+      package: architecture === 'amd64' ? packages.system : packages.arm,
+    })
+  }
   const image = await findProgram('qemu-img')
   if (image === null) return fail('tool-missing', { tool: 'qemu-img', package: packages.image })
   return ok({ system, image })
 }
 
 /** The failure for UEFI firmware that is not there. */
-export async function firmwareMissing(): Promise<Result<never>> {
-  return fail('tool-missing', { tool: 'OVMF', package: (await packagesHere()).firmware })
+export async function firmwareMissing(architecture: Architecture): Promise<Result<never>> {
+  const packages = await packagesHere()
+  return architecture === 'amd64'
+    ? fail('tool-missing', { tool: 'OVMF', package: packages.firmware })
+    : fail('tool-missing', { tool: 'AAVMF', package: packages.armFirmware })
 }
 
-/**
- * Whether previews can be had here, for the window to say before one is tried.
- * @returns `remedy` is the command that installs QEMU, or empty on a system whose package manager is unknown
- */
-export async function describeQemu(): Promise<{ found: boolean; remedy: string }> {
-  const { system, image, firmware, install } = await packagesHere()
-  const remedy = install === '' ? '' : [install, ...new Set([system, image, firmware])].join(' ')
-  return { found: (await findQemu()).ok, remedy }
+/** What previews can be had here, for the window to say before one is tried. */
+export interface QemuAbility {
+  found: boolean
+  /** For machines of this kind, amd64. */
+  firmware: MachineFirmware[]
+  /** Whether arm64 machines can be had too. */
+  arm64: boolean
+  /** The command that installs QEMU, or empty on a system whose package manager is unknown; likewise for arm64. */
+  remedy: string
+  armRemedy: string
+}
+
+/** Looks what previews can be had here. */
+export async function describeQemu(): Promise<QemuAbility> {
+  const { system, image, firmware, arm, armFirmware, install } = await packagesHere()
+  const command = (...packages: string[]): string =>
+    install === '' ? '' : [install, ...new Set(packages)].join(' ')
+  const has = async (architecture: Architecture, secure: boolean): Promise<boolean> =>
+    (await findUefiFirmware({ architecture, secure })) !== null
+  return {
+    found: (await findQemu('amd64')).ok,
+    firmware: [
+      'bios',
+      ...((await has('amd64', false)) ? (['uefi'] as const) : []),
+      ...((await has('amd64', true)) ? (['secure-boot'] as const) : []),
+    ],
+    arm64: (await findQemu('arm64')).ok && (await has('arm64', false)),
+    remedy: command(system, image, firmware),
+    armRemedy: command(arm, image, armFirmware),
+  }
 }

@@ -1,6 +1,7 @@
 import { access, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Architecture } from './arguments'
 
 /** Two files that belong together: 2M code does not start with 4M variables. */
 export interface UefiFirmware {
@@ -27,21 +28,46 @@ const descriptorSchema = z.object({
 /** Descriptor folders in the order of their precedence, the administrator's before the packages'. */
 const descriptorFolders = ['/etc/qemu/firmware', '/usr/local/share/qemu/firmware', '/usr/share/qemu/firmware']
 
+/** What a machine wants of its UEFI. `secure`: Secure Boot with Microsoft's keys enrolled, for amd64 alone. */
+export interface FirmwareWish {
+  architecture: Architecture
+  secure: boolean
+}
+
+type Pair = readonly [code: string, variables: string]
+
 /** Pairs of systems that have no descriptors: Debian, Fedora, Arch, Homebrew. */
-const knownPairs: readonly (readonly [code: string, variables: string])[] = [
+const plainPairs: readonly Pair[] = [
   ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'],
   ['/usr/share/OVMF/OVMF_CODE.fd', '/usr/share/OVMF/OVMF_VARS.fd'],
   ['/usr/share/edk2/x64/OVMF_CODE.4m.fd', '/usr/share/edk2/x64/OVMF_VARS.4m.fd'],
   ['/opt/homebrew/share/qemu/edk2-x86_64-code.fd', '/opt/homebrew/share/qemu/edk2-i386-vars.fd'],
   ['/usr/local/share/qemu/edk2-x86_64-code.fd', '/usr/local/share/qemu/edk2-i386-vars.fd'],
 ]
+/** Debian and Ubuntu, Fedora. */
+const securePairs: readonly Pair[] = [
+  ['/usr/share/OVMF/OVMF_CODE_4M.secboot.fd', '/usr/share/OVMF/OVMF_VARS_4M.ms.fd'],
+  ['/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd', '/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd'],
+]
+/** Debian, Fedora, Homebrew. */
+const armPairs: readonly Pair[] = [
+  ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd'],
+  ['/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw', '/usr/share/edk2/aarch64/vars-template-pflash.raw'],
+  ['/opt/homebrew/share/qemu/edk2-aarch64-code.fd', '/opt/homebrew/share/qemu/edk2-arm-vars.fd'],
+]
+
+/** Architecture and machine as the descriptors name them. */
+const targetNames: Record<Architecture, readonly [architecture: string, machine: string]> = {
+  amd64: ['x86_64', 'pc-q35'],
+  arm64: ['aarch64', 'virt'],
+}
 
 /**
  * Reads one descriptor.
- * @returns its two files when it is plain x86-64 UEFI for q35 without System Management Mode and without enrolled
- *   keys (Secure Boot needs both), else null
+ * @returns its two files when it is what is wished: UEFI for the architecture's board; without System Management Mode
+ *   and enrolled keys, or for Secure Boot with both; else null
  */
-export function readDescriptor(text: string): UefiFirmware | null {
+export function readDescriptor(text: string, wish: FirmwareWish): UefiFirmware | null {
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -51,13 +77,15 @@ export function readDescriptor(text: string): UefiFirmware | null {
   const descriptor = descriptorSchema.safeParse(parsed)
   if (!descriptor.success) return null
   const { mapping, targets, features } = descriptor.data
+  const [wantedArchitecture, wantedMachine] = targetNames[wish.architecture]
   const fits =
     descriptor.data['interface-types'].includes('uefi') &&
     targets.some(
       ({ architecture, machines }) =>
-        architecture === 'x86_64' && machines.some((machine) => machine.startsWith('pc-q35')),
+        architecture === wantedArchitecture && machines.some((machine) => machine.startsWith(wantedMachine)),
     )
-  if (!fits || features.includes('requires-smm') || features.includes('enrolled-keys')) return null
+  const marks = ['requires-smm', 'enrolled-keys'].map((feature) => features.includes(feature))
+  if (!fits || marks.some((mark) => mark !== wish.secure)) return null
   return { codePath: mapping.executable.filename, variablesTemplatePath: mapping['nvram-template'].filename }
 }
 
@@ -72,12 +100,12 @@ async function bothExist(firmware: UefiFirmware): Promise<boolean> {
 }
 
 /**
- * Finds UEFI firmware for a q35 machine: first by the descriptors that
+ * Finds UEFI firmware: first by the descriptors that
  * distributions install for this purpose (by name within a folder, the order
  * that QEMU's document prescribes), then at known places.
  * @returns null when there is none
  */
-export async function findUefiFirmware(): Promise<UefiFirmware | null> {
+export async function findUefiFirmware(wish: FirmwareWish): Promise<UefiFirmware | null> {
   for (const folder of descriptorFolders) {
     let names: string[]
     try {
@@ -86,11 +114,12 @@ export async function findUefiFirmware(): Promise<UefiFirmware | null> {
       continue
     }
     for (const name of names) {
-      const firmware = readDescriptor(await readFile(join(folder, name), 'utf8'))
+      const firmware = readDescriptor(await readFile(join(folder, name), 'utf8'), wish)
       if (firmware !== null && (await bothExist(firmware))) return firmware
     }
   }
-  for (const [codePath, variablesTemplatePath] of knownPairs) {
+  const pairs = wish.architecture === 'arm64' ? armPairs : wish.secure ? securePairs : plainPairs
+  for (const [codePath, variablesTemplatePath] of pairs) {
     const firmware = { codePath, variablesTemplatePath }
     if (await bothExist(firmware)) return firmware
   }

@@ -3,8 +3,9 @@ import { access, constants, copyFile, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import { formatOfPath } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
-import type { Accelerator, FirmwareFiles } from './arguments'
+import type { Accelerator, Architecture, FirmwareFiles, MachineSettings, ReadableFormat } from './arguments'
 import type { QemuPrograms } from './find'
 import type { UefiFirmware } from './firmware'
 import { parsePpm, type ScreenPicture } from './screen'
@@ -19,9 +20,18 @@ const PLACEHOLDER = { width: 640, height: 480 }
 const execute = promisify(execFile)
 export const statusSchema = z.object({ status: z.string() })
 
-/** What this host may have: an accelerator counts only after it was seen working. */
-export async function candidateAccelerators(log: (line: string) => void): Promise<Accelerator[]> {
-  if (process.arch !== 'x64') return ['tcg']
+/**
+ * What this host may have: an accelerator counts only after it was seen working.
+ * @param architecture of the guest; another one than the host's is always emulated
+ */
+export async function candidateAccelerators(
+  architecture: Architecture,
+  log: (line: string) => void,
+): Promise<Accelerator[]> {
+  if (process.arch !== (architecture === 'amd64' ? 'x64' : 'arm64')) {
+    log(`This computer is no ${architecture}: the machine is emulated, which is slower`)
+    return ['tcg']
+  }
   if (process.platform === 'darwin') return ['hvf', 'tcg']
   try {
     await access('/dev/kvm', constants.R_OK | constants.W_OK)
@@ -83,25 +93,47 @@ export async function awaitLife(
   return null
 }
 
-/** Makes the files that one run of QEMU writes to, afresh. */
+/**
+ * The format of a disk, by its name. The content is never asked: a raw disk could pose as one with a backing file of
+ * its own.
+ * @returns null for a compressed one, which QEMU does not read
+ */
+export function readableFormat(diskPath: string): ReadableFormat | null {
+  const format = formatOfPath(diskPath)
+  return format === 'gz' || format === 'xz' || format === 'zst' ? null : format
+}
+
+/**
+ * Makes the files that one run of QEMU writes to, afresh.
+ * @param keepChanges whether the guest writes to the disk itself
+ */
 export async function prepareFiles(
   programs: QemuPrograms,
   diskPath: string,
-  uefi: UefiFirmware | null,
+  keepChanges: boolean,
+  uefi: (UefiFirmware & { secure: boolean }) | null,
   directory: string,
-): Promise<Result<{ overlayPath: string; firmware: FirmwareFiles }>> {
-  const overlayPath = join(directory, 'overlay.qcow2')
-  // The format of the image is stated: guessing it would let a raw image pose as one with a backing file of its own.
-  const words = ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', diskPath, overlayPath]
-  try {
-    await execute(programs.image, words)
-  } catch (error) {
-    const { code, stderr } = error as { code: unknown; stderr?: string }
-    const exitCode = typeof code === 'number' ? code : null
-    return fail('tool-failed', { tool: 'qemu-img', exitCode, output: stderr ?? String(error) })
+): Promise<Result<Pick<MachineSettings, 'disk' | 'firmware'>>> {
+  const format = readableFormat(diskPath)
+  if (format === null) return fail('not-supported', { what: 'booting a compressed disk; unpack it first' })
+  let disk: MachineSettings['disk'] = { path: diskPath, format, isOverlay: false }
+  if (!keepChanges) {
+    const overlayPath = join(directory, 'overlay.qcow2')
+    const words = ['create', '-q', '-f', 'qcow2', '-F', format, '-b', diskPath, overlayPath]
+    try {
+      await execute(programs.image, words)
+    } catch (error) {
+      const { code, stderr } = error as { code: unknown; stderr?: string }
+      const exitCode = typeof code === 'number' ? code : null
+      return fail('tool-failed', { tool: 'qemu-img', exitCode, output: stderr ?? String(error) })
+    }
+    disk = { path: overlayPath, format: 'qcow2', isOverlay: true }
   }
-  if (uefi === null) return ok({ overlayPath, firmware: { kind: 'bios' } })
-  const variablesPath = join(directory, 'variables.fd')
-  await copyFile(uefi.variablesTemplatePath, variablesPath)
-  return ok({ overlayPath, firmware: { kind: 'uefi', codePath: uefi.codePath, variablesPath } })
+  let firmware: FirmwareFiles = { kind: 'bios' }
+  if (uefi !== null) {
+    const variablesPath = join(directory, 'variables.fd')
+    await copyFile(uefi.variablesTemplatePath, variablesPath)
+    firmware = { kind: 'uefi', codePath: uefi.codePath, variablesPath, secure: uefi.secure }
+  }
+  return ok({ disk, firmware })
 }

@@ -1,8 +1,10 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
-import type { Accelerator, Attachment, PortForward } from './arguments'
+import { z } from 'zod'
+import type { Attachment, MachineFirmware } from '../../shared/proof'
+import type { Accelerator, Architecture, PortForward } from './arguments'
 import { findQemu, firmwareMissing, type QemuPrograms } from './find'
 import { findUefiFirmware, type UefiFirmware } from './firmware'
 import {
@@ -14,6 +16,7 @@ import {
   statusSchema,
   takePicture,
 } from './launch'
+import { readForwards } from './ports'
 import {
   encodePng,
   isTextMode,
@@ -24,6 +27,7 @@ import {
   type ScreenPicture,
 } from './screen'
 import { startSession, type Session } from './session'
+import { typeText } from './typing'
 import { openWorkspace, sweepWorkspaces, type Workspace } from './workspace'
 
 const GIB = 1024 ** 3
@@ -31,15 +35,20 @@ const GIB = 1024 ** 3
 const SCROLLBACK_BYTES = 256 * 1024
 
 export interface MachineOptions {
-  /** A raw disk image; it is only ever read. */
+  /** A disk; it is only read unless `keepChanges` says otherwise. */
   diskPath: string
-  firmware: 'bios' | 'uefi'
+  firmware: MachineFirmware
+  /** `amd64` unless given. */
+  architecture?: Architecture
+  /** What the guest writes goes to the disk itself, not to an overlay that is thrown away. */
+  keepChanges?: boolean
   /** `usb` unless given. */
   attachment?: Attachment
   /** Bytes; 1 GiB unless given. */
   memoryBytes?: number
   /** Two, or what this host has, unless given. */
   processors?: number
+  /** A host port of 0 is one that is free then; `forwards` tells which. */
   ports?: readonly PortForward[]
   /** What to try, in this order; unless given, what this host may have, and emulation last. */
   accelerators?: readonly Accelerator[]
@@ -47,6 +56,8 @@ export interface MachineOptions {
   signal: AbortSignal
   log: (line: string) => void
 }
+
+type SecurableFirmware = UefiFirmware & { secure: boolean }
 
 /** How a machine came to its end. */
 export type MachineEnding =
@@ -64,19 +75,23 @@ export interface Machine {
   readonly accelerator: Accelerator
   /** QEMU's process id. */
   readonly processId: number
+  /** Where the machine's ports are reached on 127.0.0.1; may change with a restart. */
+  readonly forwards: readonly PortForward[]
   /** Unix socket that speaks RFB; the same after a restart. */
   readonly screenSocket: string
   /** Calls back with what the serial port has said so far, then with all that it says; answers the function that ends it. */
   onSerial(listener: (bytes: Buffer) => void): () => void
   writeSerial(bytes: Uint8Array): void
+  /** Types a text on the machine's keyboard (typing.ts). */
+  typeText(text: string): Promise<Result<null>>
   /** Calls back when the machine was started again one step safer: all connections to its screen are gone. */
   onRestart(listener: () => void): () => void
   /** The screen as it is now. */
   readScreen(): Promise<Result<ScreenPicture>>
   /** The text on the screen, row by row; U+FFFD where nothing is recognised (screen.ts says what can be). */
   readScreenText(): Promise<Result<string[]>>
-  /** Writes the screen to a PNG file. */
-  screenshot(path: string): Promise<Result<null>>
+  /** The screen as it is now, as PNG. */
+  screenshot(): Promise<Result<Buffer>>
   /** Presses the power button (ACPI). A guest that has not booted ignores it. */
   powerDown(): Promise<Result<null>>
   reset(): Promise<Result<null>>
@@ -87,8 +102,8 @@ export interface Machine {
 }
 
 /**
- * Starts a machine on a disk image. All that it writes goes to an overlay that
- * is thrown away. Accelerators are tried in turn and believed only when the
+ * Starts a machine on a disk. What it writes goes to an overlay that is thrown
+ * away, unless its changes are to be kept. Accelerators are tried in turn and believed only when the
  * firmware shows a sign of life; when one fails later, the machine starts
  * again from the beginning on the next, and `log` says so.
  * @returns the machine once it is running. Fails with `tool-missing`, `disk-missing`, `not-supported` (Windows),
@@ -99,16 +114,25 @@ export async function startMachine(options: MachineOptions): Promise<Result<Mach
   signal.throwIfAborted()
   // Its VNC and control run over unix sockets, which Node does not have there.
   if (process.platform === 'win32') return fail('not-supported', { what: 'preview on Windows' })
-  const programs = await findQemu()
+  const architecture = options.architecture ?? 'amd64'
+  const secure = options.firmware === 'secure-boot'
+  if (architecture === 'arm64' && options.firmware !== 'uefi') {
+    return fail('not-supported', { what: 'an arm64 machine with other firmware than plain UEFI' })
+  }
+  const programs = await findQemu(architecture)
   if (!programs.ok) return programs
-  const uefi = options.firmware === 'uefi' ? await findUefiFirmware() : null
-  if (options.firmware === 'uefi' && uefi === null) return firmwareMissing()
+  let uefi: SecurableFirmware | null = null
+  if (options.firmware !== 'bios') {
+    const found = await findUefiFirmware({ architecture, secure })
+    if (found === null) return firmwareMissing(architecture)
+    uefi = { ...found, secure }
+  }
   try {
     if (!(await stat(options.diskPath)).isFile()) return fail('disk-missing', { path: options.diskPath })
   } catch {
     return fail('disk-missing', { path: options.diskPath })
   }
-  const accelerators = options.accelerators ?? (await candidateAccelerators(log))
+  const accelerators = options.accelerators ?? (await candidateAccelerators(architecture, log))
   await sweepWorkspaces()
   const workspace = await openWorkspace()
   try {
@@ -127,7 +151,7 @@ export async function startMachine(options: MachineOptions): Promise<Result<Mach
 async function runMachine(
   options: MachineOptions,
   programs: QemuPrograms,
-  uefi: UefiFirmware | null,
+  uefi: SecurableFirmware | null,
   accelerators: readonly Accelerator[],
   workspace: Workspace,
 ): Promise<Result<Machine>> {
@@ -140,12 +164,18 @@ async function runMachine(
   let scrollbackBytes = 0
   let pictures = 0
   let attempt = 0
+  let forwards: PortForward[] = []
   let stopping = false
   /** Why the session that runs now is about to end, when we or the guest decided it. */
   let ending: MachineEnding | null = null
   let settle: (ending: MachineEnding) => void = () => undefined
   const ended = new Promise<MachineEnding>((resolve) => (settle = resolve))
 
+  async function forwardsOf(session: Session): Promise<PortForward[]> {
+    if ((options.ports ?? []).length === 0) return []
+    const told = await session.qmp.execute('human-monitor-command', { 'command-line': 'info usernet' })
+    return told.ok ? readForwards(z.string().parse(told.value)) : []
+  }
   const isUnwanted = (): boolean => stopping || signal.aborted
   const nextPicture = (): string => inFolder(`screen-${++pictures}.ppm`)
   const currentAccelerator = (): Accelerator => accelerators[attempt] ?? 'tcg'
@@ -161,10 +191,17 @@ async function runMachine(
   async function tryOnce(): Promise<Result<Session>> {
     scrollback = []
     scrollbackBytes = 0
-    const files = await prepareFiles(programs, options.diskPath, uefi, workspace.directory)
+    const files = await prepareFiles(
+      programs,
+      options.diskPath,
+      options.keepChanges === true,
+      uefi,
+      workspace.directory,
+    )
     if (!files.ok) return files
     const session = await startSession(programs.system, {
       ...files.value,
+      architecture: options.architecture ?? 'amd64',
       accelerator: currentAccelerator(),
       attachment: options.attachment ?? 'usb',
       memoryBytes: options.memoryBytes ?? GIB,
@@ -177,6 +214,7 @@ async function runMachine(
     })
     if (!session.ok) return session
     session.value.serial.on('data', keepSerial)
+    forwards = await forwardsOf(session.value)
     if (attempt === accelerators.length - 1) return session
     const problem = await awaitLife(session.value, nextPicture(), isUnwanted)
     if (problem === null) return session
@@ -266,6 +304,9 @@ async function runMachine(
     get processId() {
       return current.pid
     },
+    get forwards() {
+      return forwards
+    },
     screenSocket,
     onSerial(listener) {
       if (scrollbackBytes > 0) listener(Buffer.concat(scrollback))
@@ -273,6 +314,7 @@ async function runMachine(
       return () => serialListeners.delete(listener)
     },
     writeSerial: (bytes) => current.serial.write(bytes),
+    typeText: (text) => typeText(current.qmp, text),
     onRestart(listener) {
       restartListeners.add(listener)
       return () => restartListeners.delete(listener)
@@ -293,11 +335,9 @@ async function runMachine(
       await rm(path, { force: true })
       return ok(readTextMemory(picture.value, memory))
     },
-    async screenshot(path) {
+    async screenshot() {
       const picture = await readScreen()
-      if (!picture.ok) return picture
-      await writeFile(path, encodePng(picture.value))
-      return ok(null)
+      return picture.ok ? ok(encodePng(picture.value)) : picture
     },
     powerDown: () => command('system_powerdown'),
     reset: () => command('system_reset'),

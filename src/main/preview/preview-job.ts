@@ -1,14 +1,9 @@
 import { stat, statfs } from 'node:fs/promises'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
-import type { PortForward } from './arguments'
-import { startMachine, type Machine, type MachineEnding } from './machine'
+import { startMachine, type Machine, type MachineEnding, type MachineOptions } from './machine'
 
-export interface PreviewInput {
-  /** A raw disk image; it stays as it is. */
-  diskPath: string
-  firmware: 'bios' | 'uefi'
-  ports?: readonly PortForward[]
+export interface PreviewInput extends Omit<MachineOptions, 'signal' | 'log'> {
   /** Called once, when the machine runs. */
   onMachine: (machine: Machine) => void
 }
@@ -22,10 +17,9 @@ export interface PreviewInput {
 export async function runPreview(context: JobContext, input: PreviewInput): Promise<Result<null>> {
   const { signal } = context
   context.phase('start')
+  const { onMachine, ...options } = input
   const started = await startMachine({
-    diskPath: input.diskPath,
-    firmware: input.firmware,
-    ports: input.ports ?? [],
+    ...options,
     signal,
     log: (line) => {
       context.log(line)
@@ -40,7 +34,7 @@ export async function runPreview(context: JobContext, input: PreviewInput): Prom
   signal.addEventListener('abort', stop, { once: true })
   context.log(`The machine runs (${machine.accelerator})`)
   context.phase('run')
-  input.onMachine(machine)
+  onMachine(machine)
   const ending = await machine.ended
   signal.removeEventListener('abort', stop)
   signal.throwIfAborted()

@@ -76,6 +76,7 @@ export function ApiProvider({ api, children }: { api: Api; children: ReactNode }
         drives: topicSource(api, 'drives'),
         disks: topicSource(api, 'disks'),
         jobs: topicSource(api, 'jobs'),
+        previews: topicSource(api, 'previews'),
         host: topicSource(api, 'host'),
       },
     }),

@@ -72,6 +72,7 @@ export function PlacePage(props: {
           <PreviewPage
             key={disk.id}
             disk={disk}
+            host={host}
             job={preview}
             onBack={() => onPlace({ kind: 'disk', id: disk.id })}
           />
@@ -83,6 +84,7 @@ export function PlacePage(props: {
           disk={disk}
           host={host}
           isPreviewed={preview !== null && isActive(preview)}
+          isProving={jobs.some((job) => job.kind === 'proof' && job.diskId === disk.id && isActive(job))}
           onPreview={() => onPlace({ kind: 'preview', id: disk.id })}
           onWrite={() => props.onWrite(disk.id)}
         />

@@ -30,10 +30,7 @@ function icon(drawing: ReactNode) {
 export function Mark({ size = 20 }: { size?: number }) {
   return (
     <svg width={size} height={size} viewBox="0 0 20 20" fill="none" aria-hidden="true" focusable="false">
-      <path
-        d="M3.2 4.6 17 7.4c-1.2 2.4-3.4 4-6.6 3.4L5.3 9.8C4.1 9.5 3.4 7.6 3.200 4.6Z"
-        fill="currentColor"
-      />
+      <path d="M3.2 4.6 17 7.4c-1.2 2.4-3.4 4-6.6 3.4L5.3 9.8C4.1 9.5 3.4 7.6 3.2 4.6Z" fill="currentColor" />
       <path d="M2 12.4 18 15.8" stroke="currentColor" strokeWidth="1.8" strokeLinecap="round" />
     </svg>
   )
@@ -126,5 +123,51 @@ export const EngineIcon = icon(
     <rect x="6.25" y="8" width="3.5" height="3.5" />
     <rect x="10.5" y="8" width="3.5" height="3.5" />
     <rect x="6.25" y="3.75" width="3.5" height="3.5" />
+  </>,
+)
+export const ProveIcon = icon(
+  <>
+    <path d="M8 1.8 13 3.700v4.1c0 3-2 5.2-5 6.4-3-1.2-5-3.4-5-6.400V3.700Z" />
+    <path d="m5.7 7.9 1.7 1.7 3-3.4" />
+  </>,
+)
+export const FullScreenIcon = icon(
+  <path d="M2.5 6V2.500H6M10 2.500h3.500V6M13.5 10v3.500H10M6 13.500H2.500V10" />,
+)
+export const PictureIcon = icon(
+  <>
+    <rect x="2" y="4.5" width="12" height="8.5" rx="1.5" />
+    <path d="m5.5 4.5.8-1.700h3.400l.8 1.7" />
+    <circle cx="8" cy="8.7" r="2.3" />
+  </>,
+)
+export const PasteIcon = icon(
+  <>
+    <path d="M5.5 3H4a1 1 0 0 0-1 1v9a1 1 0 0 0 1 1h8a1 1 0 0 0 1-1V4a1 1 0 0 0-1-1h-1.5" />
+    <rect x="5.5" y="1.8" width="5" height="2.7" rx=".8" />
+  </>,
+)
+export const KeyboardIcon = icon(
+  <>
+    <rect x="1.5" y="4" width="13" height="8" rx="1.3" />
+    <path d="M4 6.700h.01M6.7 6.700h.01M9.3 6.700h.01M12 6.700h.01M5 9.500h6" />
+  </>,
+)
+export const ResetIcon = icon(
+  <>
+    <path d="M13 8a5 5 0 1 1-1.6-3.7" />
+    <path d="M13.2 2v3h-3" />
+  </>,
+)
+export const MachineIcon = icon(
+  <>
+    <rect x="4" y="4" width="8" height="8" rx="1" />
+    <path d="M6.3 1.800V4M9.7 1.800V4M6.3 12v2.200M9.7 12v2.200M1.8 6.300H4M1.8 9.700H4M12 6.300h2.200M12 9.700h2.2" />
+  </>,
+)
+export const LinkIcon = icon(
+  <>
+    <path d="M9 3h4v4M13 3 7.5 8.5" />
+    <path d="M11.5 9.500V12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V5.500a1 1 0 0 1 1-1h2.5" />
   </>,
 )

@@ -18,6 +18,13 @@ export const callNames = [
   'startPreview',
   'stopPreview',
   'powerDownPreview',
+  'resetPreview',
+  'pasteIntoPreview',
+  'savePreviewPicture',
+  'openPreviewPort',
+  'setFullScreen',
+  'proveDisk',
+  'readProofPicture',
   'flashDisk',
   'cancelJob',
   'dismissJob',
@@ -28,7 +35,7 @@ export const callNames = [
 export type CallName = (typeof callNames)[number]
 
 /** States that the main process owns; the window subscribes and is sent each whole. */
-export const topicNames = ['engine', 'images', 'drives', 'disks', 'jobs', 'host'] as const
+export const topicNames = ['engine', 'images', 'drives', 'disks', 'jobs', 'previews', 'host'] as const
 export type TopicName = (typeof topicNames)[number]
 
 /** The ipcRenderer channel of a call, of a topic's notifications, and of reading a topic now. */

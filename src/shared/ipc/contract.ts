@@ -5,6 +5,8 @@ import { failureSchema, type Result } from '../failure'
 import { buildSettingsSchema, imageFactsSchema, imageSummarySchema, recipeFamilies } from '../image'
 import { jobSnapshotSchema } from '../job'
 import { machineSettingsSchema } from '../machine'
+import { machineChoiceSchema, previewStateSchema } from '../preview'
+import { machineFirmwares } from '../proof'
 import type { CallName, TopicName } from './channels'
 
 /** Reference to a drive by the list's own key; the main process looks the identity up, the window never sends one. */
@@ -41,7 +43,8 @@ export const calls = {
   /** Opens the system's save dialog; the value is the chosen path for display, or null when closed. The main process keeps it for the next buildDisk of this image. */
   chooseDiskPath: { input: z.object({ imageId: id }), value: z.string().nullable() },
   buildDisk: {
-    input: z.object({ imageId: id, settings: buildSettingsSchema }),
+    /** `prove`: the disk is booted as a job of its own when it is built. */
+    input: z.object({ imageId: id, settings: buildSettingsSchema, prove: z.boolean() }),
     value: z.object({ jobId: id, diskId: id }),
   },
   /** Takes the disk out of the list and leaves the file. */
@@ -49,9 +52,27 @@ export const calls = {
   deleteDisk: { input: z.object({ diskId: id }), value: none },
   showDiskInFolder: { input: z.object({ diskId: id }), value: none },
   /** Starts QEMU; its ports come by PREVIEW_PORT_CHANNEL before this answers. The preview is a job of its own. */
-  startPreview: { input: z.object({ diskId: id }), value: z.object({ jobId: id, previewId: id }) },
+  startPreview: {
+    input: z.object({ diskId: id, choice: machineChoiceSchema }),
+    value: z.object({ jobId: id, previewId: id }),
+  },
   stopPreview: { input: z.object({ previewId: id }), value: none },
   powerDownPreview: { input: z.object({ previewId: id }), value: none },
+  resetPreview: { input: z.object({ previewId: id }), value: none },
+  /** Types the text of the clipboard on the machine's keyboard. The window never sees that text. */
+  pasteIntoPreview: { input: z.object({ previewId: id }), value: none },
+  /** Saves the screen as PNG where the system's save dialog says; the value is the path for display, or null when closed. */
+  savePreviewPicture: { input: z.object({ previewId: id }), value: z.string().nullable() },
+  /** Opens a web server of the machine in the system's browser, at the address that the main process made for it. */
+  openPreviewPort: { input: z.object({ previewId: id, guestPort: z.number().int() }), value: none },
+  setFullScreen: { input: z.object({ isFull: z.boolean() }), value: none },
+  /** Boots the disk without a window under each firmware that it claims, as a job. */
+  proveDisk: { input: z.object({ diskId: id }), value: z.object({ jobId: id }) },
+  /** The picture of the last boot under a firmware: a PNG in base64, or null when there is none. */
+  readProofPicture: {
+    input: z.object({ diskId: id, firmware: z.enum(machineFirmwares) }),
+    value: z.string().nullable(),
+  },
   flashDisk: {
     input: z.object({
       diskId: id,
@@ -105,8 +126,17 @@ const engineAbility = z.object({
 /** What this machine can do, for the window to say before something is tried. */
 const hostState = z.object({
   platform: z.string(),
-  /** null = found; else how to get it on this system. */
-  qemu: z.object({ found: z.boolean(), remedy: z.string() }),
+  /** How to get what is not found on this system; `firmware` is of amd64 machines. */
+  qemu: z.object({
+    found: z.boolean(),
+    firmware: z.array(z.enum(machineFirmwares)),
+    arm64: z.boolean(),
+    remedy: z.string(),
+    armRemedy: z.string(),
+  }),
+  /** What a machine can be given at most. */
+  processors: z.number(),
+  memoryBytes: z.number(),
   elevation: z.object({ needed: z.boolean(), found: z.boolean(), remedy: z.string() }),
   engines: z.object({ direct: engineAbility, kernel: engineAbility }),
 })
@@ -118,6 +148,7 @@ export const topics = {
   drives: z.array(listedDrive),
   disks: z.array(listedDisk),
   jobs: z.array(jobSnapshotSchema),
+  previews: z.array(previewStateSchema),
   host: hostState,
 } as const satisfies Record<TopicName, z.ZodType>
 

@@ -55,6 +55,17 @@ const plainAnswers: Handlers = {
   startPreview: () => Promise.resolve(done({ jobId: 'preview-1', previewId: 'machine-1' })),
   stopPreview: nothing,
   powerDownPreview: nothing,
+  resetPreview: nothing,
+  pasteIntoPreview: nothing,
+  savePreviewPicture: () => Promise.resolve(done('/home/ada/screen.png')),
+  openPreviewPort: nothing,
+  setFullScreen: nothing,
+  proveDisk: () => Promise.resolve(done({ jobId: 'proof-1' })),
+  // One black pixel.
+  readProofPicture: () =>
+    Promise.resolve(
+      done('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC'),
+    ),
   flashDisk: () => Promise.resolve(done({ jobId: 'flash-1' })),
   cancelJob: nothing,
   dismissJob: nothing,
@@ -86,7 +97,7 @@ export function createFakeApi(topics: Partial<Topics> = {}): FakeApi {
     callNames.map((name) => [
       name,
       (input: never) => {
-        calls.push({ name, input })
+        calls.push({ name, input } as unknown as CallRecord)
         const prepared = answers.get(name)
         return prepared === undefined ? plainAnswers[name](input) : Promise.resolve(prepared)
       },

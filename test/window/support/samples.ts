@@ -96,7 +96,9 @@ export const unprovenDisk: ListedDisk = {
   table: 'mbr',
   firmware: ['bios'],
   secureBoot: false,
-  proof: null,
+  architecture: 'amd64',
+  ports: [80],
+  proofs: [],
 }
 
 /** A disk that was seen to boot. */
@@ -113,7 +115,22 @@ export const provenDisk: ListedDisk = {
   table: 'mbr',
   firmware: ['bios', 'uefi'],
   secureBoot: true,
-  proof: { firmware: 'uefi', at: Date.now() - 49 * HOUR, millisecondsToLogin: 38_200 },
+  architecture: 'amd64',
+  ports: [],
+  proofs: [
+    {
+      firmware: 'uefi',
+      outcome: 'login',
+      at: Date.now() - 49 * HOUR,
+      milliseconds: 38_200,
+      attachment: 'usb',
+      accelerator: 'tcg',
+      failedUnits: [],
+      lines: ['server login:'],
+      picture: true,
+      file: { modifiedAt: Date.now() - 50 * HOUR, sizeBytes: 4_000_000_000 },
+    },
+  ],
 }
 
 export const disks: ListedDisk[] = [unprovenDisk, provenDisk]
@@ -262,7 +279,15 @@ export const engineStopped: TopicValue<'engine'> = {
 
 export const host: TopicValue<'host'> = {
   platform: 'linux',
-  qemu: { found: true, remedy: '' },
+  qemu: {
+    found: true,
+    firmware: ['bios', 'uefi', 'secure-boot'],
+    arm64: false,
+    remedy: '',
+    armRemedy: 'sudo apt install qemu-system-arm qemu-utils qemu-efi-aarch64',
+  },
+  processors: 8,
+  memoryBytes: 16 * 2 ** 30,
   elevation: { needed: true, found: true, remedy: '' },
   engines: {
     direct: { firmware: ['bios', 'uefi'], missing: [], remedy: '' },
@@ -271,7 +296,15 @@ export const host: TopicValue<'host'> = {
 }
 
 /** Nothing there yet, engine ready. */
-export const emptyTopics: Topics = { engine: engineReady, images: [], drives: [], disks: [], jobs: [], host }
+export const emptyTopics: Topics = {
+  engine: engineReady,
+  images: [],
+  drives: [],
+  disks: [],
+  jobs: [],
+  previews: [],
+  host,
+}
 
 /** Images, disks and drives, nothing going on. */
 export const fullTopics: Topics = { ...emptyTopics, images, drives, disks }

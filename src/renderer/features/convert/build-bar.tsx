@@ -6,6 +6,7 @@ import { formatBytes } from '../../../shared/sentences'
 import { useCall } from '../../api/api'
 import { Button } from '../../ui/button'
 import { Copyable } from '../../ui/copy-menu'
+import { Checkbox } from '../../ui/field'
 import { FailureNotice } from '../../ui/notice'
 import styles from './convert.module.css'
 import { argumentsError, sizeError } from './disk-settings'
@@ -46,8 +47,10 @@ export function BuildBar(props: {
 }) {
   const { imageId, settings, estimate, job } = props
   const [chosenPath, setChosenPath] = useState<string | null>(null)
+  const [proves, setProves] = useState(false)
   const choose = useCall('chooseDiskPath')
   const build = useCall('buildDisk')
+  const canProve = props.host?.qemu.found === true
   const isBuilding = job !== null && isActive(job)
   const obstacle = buildObstacle(props.facts, settings, estimate.neededBytes, props.host)
   const path = chosenPath ?? estimate.outputPath
@@ -59,7 +62,7 @@ export function BuildBar(props: {
     build.clear()
   }
   const start = async (): Promise<void> => {
-    const answer = await build.run({ imageId, settings })
+    const answer = await build.run({ imageId, settings, prove: proves && canProve })
     if (answer !== null) {
       setChosenPath(null)
       props.onStarted(answer.value.jobId)
@@ -94,6 +97,11 @@ export function BuildBar(props: {
               ', asks for an administrator’s password'}
           </p>
         </div>
+        {canProve && (
+          <Checkbox isSelected={proves} onChange={setProves}>
+            Prove after build
+          </Checkbox>
+        )}
         {builtDisk !== null && <Button onPress={() => props.onShowDisk(builtDisk)}>Show the disk</Button>}
         <Button
           look="primary"

@@ -1,14 +1,15 @@
-import { useState, type ReactNode } from 'react'
+import { useState } from 'react'
 import type { HostState, ListedDisk } from '../../../shared/ipc/contract'
-import { formatBytes, formatDuration } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/sentences'
 import { useCall } from '../../api/api'
 import { Button } from '../../ui/button'
 import { Copyable } from '../../ui/copy-menu'
 import { Facts } from '../../ui/facts'
-import { CheckIcon, DeleteIcon, FolderIcon, PlayIcon, WriteIcon } from '../../ui/icons'
+import { DeleteIcon, FolderIcon, PlayIcon, WriteIcon } from '../../ui/icons'
 import { FailureNotice, HelpButton, Notice } from '../../ui/notice'
 import { Page, Section } from '../../ui/page'
 import { formatMoment } from '../../words'
+import { BootProofs } from './boot-proofs'
 import { DeleteDisk } from './delete-disk'
 import styles from './disks.module.css'
 import { firmwareNames } from './proof'
@@ -16,6 +17,7 @@ import { firmwareNames } from './proof'
 /**
  * A built disk: where it comes from, what is proven of it, and what can be done with it.
  * @param isPreviewed whether it runs in a preview now
+ * @param isProving whether it is booted without a window now
  * @param onPreview opens the preview's page
  * @param onWrite opens the sheet that writes it
  */
@@ -23,6 +25,7 @@ export function DiskPage(props: {
   disk: ListedDisk
   host: HostState | undefined
   isPreviewed: boolean
+  isProving: boolean
   onPreview: () => void
   onWrite: () => void
 }) {
@@ -40,7 +43,7 @@ export function DiskPage(props: {
       actions={
         <>
           <Button
-            look={disk.proof === null ? 'primary' : 'plain'}
+            look={disk.proofs.length === 0 ? 'primary' : 'plain'}
             icon={<PlayIcon />}
             isDisabled={!canPreview}
             onPress={props.onPreview}
@@ -48,7 +51,7 @@ export function DiskPage(props: {
             {props.isPreviewed ? 'Show preview' : 'Preview'}
           </Button>
           <Button
-            look={disk.proof === null ? 'plain' : 'primary'}
+            look={disk.proofs.length === 0 ? 'plain' : 'primary'}
             icon={<WriteIcon />}
             isDisabled={!canWrite}
             onPress={props.onWrite}
@@ -87,7 +90,7 @@ export function DiskPage(props: {
         </Notice>
       )}
       {host !== undefined && <MissingParts host={host} />}
-      <Proof disk={disk} />
+      <BootProofs disk={disk} canBoot={canPreview} isProving={props.isProving} />
       <Section title="Origin">
         <Facts
           rows={[
@@ -109,33 +112,6 @@ export function DiskPage(props: {
       </Section>
       <DeleteDisk disk={disk} isOpen={isDeleting} onClose={() => setIsDeleting(false)} />
     </Page>
-  )
-}
-
-function Proof({ disk }: { disk: ListedDisk }) {
-  let icon: ReactNode = null
-  let words: ReactNode
-  if (disk.proof === null) {
-    words = (
-      <>
-        <strong>Unproven:</strong> never booted. A preview shows whether it does, and leaves the file as it
-        is.
-      </>
-    )
-  } else {
-    icon = <CheckIcon />
-    words = (
-      <>
-        <strong>Boots</strong> under {disk.proof.firmware.toUpperCase()}: login after{' '}
-        {formatDuration(disk.proof.millisecondsToLogin)}, seen {formatMoment(disk.proof.at)}.
-      </>
-    )
-  }
-  return (
-    <div className={disk.proof === null ? styles.unproven : styles.proven}>
-      {icon}
-      <p>{words}</p>
-    </div>
   )
 }
 

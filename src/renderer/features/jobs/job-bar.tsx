@@ -76,6 +76,11 @@ function JobLine({ job }: { job: JobSnapshot }) {
   )
 }
 
+/** Whether the disk's page has more to say of how the job ended. */
+function shows(job: JobSnapshot): boolean {
+  return job.kind === 'proof' || (job.state === 'succeeded' && job.kind === 'build')
+}
+
 function JobButtons({ job, onShowDisk, onShowPreview, previewShown }: { job: JobSnapshot } & JobLinks) {
   const call = useApi()
   const { diskId } = job
@@ -96,9 +101,7 @@ function JobButtons({ job, onShowDisk, onShowPreview, previewShown }: { job: Job
   }
   return (
     <>
-      {job.state === 'succeeded' && job.kind === 'build' && diskId !== null && (
-        <Button onPress={() => onShowDisk(diskId)}>Show the disk</Button>
-      )}
+      {shows(job) && diskId !== null && <Button onPress={() => onShowDisk(diskId)}>Show the disk</Button>}
       <Button look="quiet" icon={<CloseIcon />} onPress={() => void call('dismissJob', { jobId: job.id })}>
         Dismiss
       </Button>

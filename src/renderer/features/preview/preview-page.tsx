@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'react'
 import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components'
-import type { ListedDisk } from '../../../shared/ipc/contract'
+import type { HostState, ListedDisk } from '../../../shared/ipc/contract'
 import { isActive, type JobSnapshot } from '../../../shared/job'
 import { phaseTitle } from '../../../shared/sentences'
 import { useCall } from '../../api/api'
@@ -8,6 +8,7 @@ import { Button } from '../../ui/button'
 import { BackIcon, ConsoleIcon, PlayIcon, PowerIcon, ScreenIcon, StopIcon } from '../../ui/icons'
 import { FailureNotice } from '../../ui/notice'
 import { EmptyPage, Page } from '../../ui/page'
+import { defaultChoice } from './machine-choice'
 import styles from './preview.module.css'
 import { Screen } from './screen'
 import { SerialConsole } from './serial-console'
@@ -18,7 +19,12 @@ import { usePreviews, type PreviewSession } from './sessions'
  * opened for a disk that has no machine yet.
  * @param job the newest preview of this disk, or null
  */
-export function PreviewPage(props: { disk: ListedDisk; job: JobSnapshot | null; onBack: () => void }) {
+export function PreviewPage(props: {
+  disk: ListedDisk
+  host: HostState | undefined
+  job: JobSnapshot | null
+  onBack: () => void
+}) {
   const { disk, job } = props
   const previews = usePreviews()
   const session = previews.sessions.findLast(({ diskId }) => diskId === disk.id)
@@ -29,7 +35,7 @@ export function PreviewPage(props: { disk: ListedDisk; job: JobSnapshot | null; 
 
   const startMachine = async (): Promise<void> => {
     if (session !== undefined) previews.drop(session.previewId)
-    const answer = await start.run({ diskId: disk.id })
+    const answer = await start.run({ diskId: disk.id, choice: defaultChoice(disk, props.host) })
     if (answer !== null) previews.open({ ...answer.value, diskId: disk.id })
   }
   const wasOpened = useRef(false)
