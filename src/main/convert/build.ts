@@ -75,8 +75,8 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     table: plan.table,
     firmware,
     secureBoot,
-    architecture: image.value.architecture === 'arm64' ? 'arm64' : 'amd64',
-    ports: tcpPorts(image.value.applications.ports),
+    architecture: image.architecture === 'arm64' ? 'arm64' : 'amd64',
+    ports: tcpPorts(image.applications.ports),
     proofs: [],
   }
   try {
