@@ -49,7 +49,7 @@ const strokes = new Map<string, string[]>(
  * @returns for each character the keys pressed together; `not-supported` when a character has none, or when there are too many
  */
 export function keysFor(text: string): Result<string[][]> {
-  const characters = [...text.replace(/\r\n?/g, '\n')]
+  const characters = Array.from(text.replace(/\r\n?/g, '\n'))
   if (characters.length > CHARACTERS_LIMIT) {
     return fail('not-supported', { what: `typing more than ${CHARACTERS_LIMIT} characters at once` })
   }
