@@ -37,13 +37,19 @@ describe('days on which something is wrong', () => {
     }
   })
 
-  it('an image without kernel and init is told so before any work', async () => {
+  it('an image without kernel and init is said to be prepared first, and by what', async () => {
     const window = await openTestWindow(folder, { DOCKER_HOST: engine.host })
     try {
       const { page } = window
       await page.getByRole('option', { name: /debian:12/ }).click()
-      await page.getByText(/the image lacks a kernel and an init system/).waitFor()
-      expect(await page.getByRole('button', { name: 'Build disk' }).isDisabled()).toBe(true)
+      await page.getByText(/Prepares the image first: adds \d+ packages of Debian/).waitFor()
+      await page.getByRole('button', { name: 'Show how' }).click()
+      await page
+        .getByLabel('Dockerfile')
+        .getByText(/linux-image-amd64/)
+        .waitFor()
+      expect(await axeViolations(page)).toEqual([])
+      await page.getByRole('button', { name: 'Done' }).click()
       expect(await axeViolations(page)).toEqual([])
       await window.picture('no-kernel')
     } finally {

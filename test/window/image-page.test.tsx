@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { change, chooseIn, entryOf, isEnabled, openWindow, press } from './support/open-window'
 import { defaultBuildSettings } from '../../src/shared/image'
 import {
+  applicationFacts,
   applicationImage,
   buildJob,
   ended,
@@ -27,7 +28,7 @@ describe('the chain', () => {
     await openWindow(fullTopics)
     await chooseIn('Images', MACHINE)
     expect(chainWords()).toEqual([
-      '|Disk|2.28 GB|Slipway adds it',
+      '|Disk|2.21 GB|Slipway adds it',
       '|Partition|MBR|Slipway adds it',
       '|Boot loader|BIOS + UEFI|Slipway adds it',
       '|Kernel|6.1.0-37-amd64|in the image',
@@ -36,16 +37,22 @@ describe('the chain', () => {
     ])
   })
 
-  it('says what an image with only an application lacks, and that it cannot be built', async () => {
+  it('says what an image of an unknown distribution lacks, and that it cannot be built', async () => {
     const fake = await openWindow(fullTopics)
+    fake.answer('inspectImage', { ok: true, value: { ...applicationFacts, recipe: null } })
     await chooseIn('Images', APPLICATION)
     expect(chainWords()[3]).toBe('|Kernel|none|missing')
     expect(chainWords()[4]).toBe('|Init|none|missing')
     expect(screen.getByRole('tab', { selected: true }).textContent).toContain('Kernel')
-    expect(screen.getByRole('tabpanel').textContent).toContain('has no Linux kernel')
+    const panel = screen.getByRole('tabpanel').textContent
+    expect(panel).toContain('has no Linux kernel')
+    expect(panel).toContain('Slipway has no recipe that makes tiny-app:latest bootable')
     expect(isEnabled('Build disk')).toBe(false)
-    expect(screen.getByText('Cannot be built yet: the image lacks a kernel and an init system.')).toBeTruthy()
+    expect(
+      screen.getByText(/^Cannot be built yet: the image lacks a kernel and an init system\./),
+    ).toBeTruthy()
     expect(fake.inputsOf('buildDisk')).toEqual([])
+    expect(fake.inputsOf('proposeDockerfile')).toEqual([])
   })
 
   it('shows the panel of the chosen link', async () => {

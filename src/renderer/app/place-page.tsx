@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { defaultBuildSettings, type BuildSettings } from '../../shared/image'
+import type { BuildSettings } from '../../shared/image'
 import { isActive } from '../../shared/job'
 import { useTopic } from '../api/api'
 import { ImagePage } from '../features/convert/image-page'
@@ -14,11 +14,12 @@ import type { Place } from './place'
 
 /** What was set and begun for an image, kept while other pages are shown. */
 interface ImageWork {
-  settings: BuildSettings
+  /** Null until something is chosen. */
+  settings: BuildSettings | null
   jobId: string | null
 }
 
-const noWork: ImageWork = { settings: defaultBuildSettings, jobId: null }
+const noWork: ImageWork = { settings: null, jobId: null }
 
 /** The page of the chosen place; without one, or without an engine, what to do first. */
 export function PlacePage(props: {
@@ -46,18 +47,18 @@ export function PlacePage(props: {
       const image = images?.find(({ id }) => id === place.id)
       if (image === undefined) return <ImageGone />
       const own = work.get(image.id) ?? noWork
-      const setOwn = (change: Partial<ImageWork>): void =>
-        setWork((before) => new Map(before).set(image.id, { ...(before.get(image.id) ?? noWork), ...change }))
+      const setOwn = (change: (before: ImageWork) => ImageWork): void =>
+        setWork((before) => new Map(before).set(image.id, change(before.get(image.id) ?? noWork)))
       return (
         <ImagePage
           key={image.id}
           imageId={image.id}
           name={imageName(image)}
           settings={own.settings}
-          onSettings={(settings) => setOwn({ settings })}
+          onSettings={(change) => setOwn((before) => ({ ...before, settings: change(before.settings) }))}
           host={host}
           job={jobs.find(({ id }) => id === own.jobId) ?? null}
-          onStarted={(jobId) => setOwn({ jobId })}
+          onStarted={(jobId) => setOwn((before) => ({ ...before, jobId }))}
           onShowDisk={(id) => onPlace({ kind: 'disk', id })}
         />
       )

@@ -25,3 +25,12 @@ export function Button({ look = 'plain', size = 'normal', icon, ref, children, .
     </AriaButton>
   )
 }
+
+/** A button in the middle of a sentence, such as “Show how”. */
+export function LinkButton({ onPress, children }: { onPress: () => void; children: ReactNode }) {
+  return (
+    <AriaButton className={styles.link ?? ''} onPress={onPress}>
+      {children}
+    </AriaButton>
+  )
+}

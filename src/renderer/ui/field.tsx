@@ -10,37 +10,97 @@ import {
   RadioGroup,
   SearchField as AriaSearchField,
   Text,
+  TextArea as AriaTextArea,
   TextField as AriaTextField,
   Button as AriaButton,
   CheckboxButton,
   CheckboxField,
 } from 'react-aria-components'
+import { cx } from './cx'
 import { CheckIcon, CloseIcon, SearchIcon } from './icons'
 import styles from './field.module.css'
 
-/** One line of text with its label above. */
+/**
+ * One line of text with its label above.
+ * @param placeholder what holds while it is empty
+ * @param error why the text cannot be used, or null; it takes the place of the description
+ */
 export function TextField(props: {
   label: ReactNode
   value: string
   onChange: (value: string) => void
+  placeholder?: string
   description?: string
+  error?: string | null
   isDisabled?: boolean
 }) {
+  const error = props.error ?? null
   return (
     <AriaTextField
       className={styles.field ?? ''}
       value={props.value}
       onChange={props.onChange}
+      isInvalid={error !== null}
       isDisabled={props.isDisabled ?? false}
     >
       <Label className={styles.label ?? ''}>{props.label}</Label>
-      <Input className={styles.input ?? ''} autoComplete="off" spellCheck={false} />
-      {props.description !== undefined && (
-        <Text slot="description" className={styles.description ?? ''}>
-          {props.description}
-        </Text>
-      )}
+      <Input
+        className={styles.input ?? ''}
+        autoComplete="off"
+        spellCheck={false}
+        placeholder={props.placeholder ?? ''}
+      />
+      <FieldNote description={props.description} error={error} />
     </AriaTextField>
+  )
+}
+
+/** Several lines of monospaced text, such as a file's. */
+export function TextArea(props: {
+  label: ReactNode
+  value: string
+  onChange: (value: string) => void
+  rows: number
+  placeholder?: string
+  description?: string
+  error?: string | null
+}) {
+  const error = props.error ?? null
+  return (
+    <AriaTextField
+      className={styles.field ?? ''}
+      value={props.value}
+      onChange={props.onChange}
+      isInvalid={error !== null}
+    >
+      <Label className={styles.label ?? ''}>{props.label}</Label>
+      <AriaTextArea
+        className={cx(styles.input, styles.area)}
+        rows={props.rows}
+        autoComplete="off"
+        autoCapitalize="off"
+        spellCheck={false}
+        placeholder={props.placeholder ?? ''}
+      />
+      <FieldNote description={props.description} error={error} />
+    </AriaTextField>
+  )
+}
+
+/** What stands below a field of React Aria: why its value cannot be used, else what it is for. */
+export function FieldNote({
+  description,
+  error,
+}: {
+  description?: string | undefined
+  error: string | null
+}) {
+  if (error !== null) return <FieldError className={styles.error ?? ''}>{error}</FieldError>
+  if (description === undefined) return null
+  return (
+    <Text slot="description" className={styles.description ?? ''}>
+      {description}
+    </Text>
   )
 }
 
@@ -153,18 +213,30 @@ export function Choices(props: {
   )
 }
 
-/** A permission that is given by a tick. */
+/** Something that is done or allowed by a tick. @param detail a sentence that says what it means */
 export function Checkbox(props: {
   isSelected: boolean
   onChange: (isSelected: boolean) => void
+  detail?: ReactNode
+  isDisabled?: boolean
   children: ReactNode
 }) {
   return (
-    <CheckboxField isSelected={props.isSelected} onChange={props.onChange}>
+    <CheckboxField
+      className={styles.choice ?? ''}
+      isSelected={props.isSelected}
+      onChange={props.onChange}
+      isDisabled={props.isDisabled ?? false}
+    >
       <CheckboxButton className={styles.checkbox ?? ''}>
         <span className={styles.box}>{props.isSelected && <CheckIcon size={12} />}</span>
-        <span>{props.children}</span>
+        <span className={styles.checkboxText}>{props.children}</span>
       </CheckboxButton>
+      {props.detail !== undefined && (
+        <Text slot="description" className={styles.description ?? ''}>
+          {props.detail}
+        </Text>
+      )}
     </CheckboxField>
   )
 }

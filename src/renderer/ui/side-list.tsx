@@ -42,6 +42,10 @@ export function SideList(props: {
           textValue={entry.title}
           className={styles.entry ?? ''}
           onContextMenu={entry.onContextMenu}
+          // Choosing the chosen entry is no change of selection, but leads back to its page from one below it.
+          onPress={() => {
+            if (entry.id === props.chosen) props.onChoose(entry.id)
+          }}
         >
           <span className={styles.title}>{entry.title}</span>
           <span className={styles.detail}>{entry.detail}</span>

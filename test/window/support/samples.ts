@@ -82,6 +82,9 @@ export const facts: ImageFacts[] = [
   })),
 ]
 
+/** What an image with an application alone has. */
+export const applicationFacts = facts[1] ?? machineFacts
+
 /** A disk that was never booted. */
 export const unprovenDisk: ListedDisk = {
   id: 'disk-machine',
@@ -367,3 +370,8 @@ export const failedBuild: JobSnapshot = {
     facts: { path: '/home/ada/Disks', neededBytes: 2_281_701_376, freeBytes: 512_000_000 },
   },
 }
+
+/** A public key of OpenSSH and its fingerprint, by ssh-keygen -l. */
+export const publicKey =
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN/MUQ9xDKDohbUtjmyQUxjac6qb2FfhAASQgjB7A/my ada@workshop'
+export const publicKeyFingerprint = 'SHA256:uGEIyHFlbJh/UnMNyyeF8DxOS2Sb/xi+nxLRRkURWYA'

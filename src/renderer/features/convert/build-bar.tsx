@@ -1,15 +1,25 @@
 import { useState } from 'react'
-import type { BuildSettings, ImageFacts } from '../../../shared/image'
+import { unmetSettings, type BuildSettings, type ChainLinkName, type ImageFacts } from '../../../shared/image'
 import type { CallValue, HostState } from '../../../shared/ipc/contract'
 import { isActive, type JobSnapshot } from '../../../shared/job'
-import { formatBytes } from '../../../shared/sentences'
+import { describeFailure, formatBytes } from '../../../shared/sentences'
 import { useCall } from '../../api/api'
-import { Button } from '../../ui/button'
+import { Button, LinkButton } from '../../ui/button'
 import { Copyable } from '../../ui/copy-menu'
 import { Checkbox } from '../../ui/field'
 import { FailureNotice } from '../../ui/notice'
+import { plural } from '../../words'
+import type { MachineError } from '../machine/rules'
+import { linkTitles } from './chain'
 import styles from './convert.module.css'
+import { familyNames, type PreparationState, type Proposal } from './preparation'
 import { argumentsError, sizeError } from './disk-settings'
+
+/** What keeps a disk from being built, and the link where it can be mended, if there is one. */
+export interface Obstacle {
+  words: string
+  link: ChainLinkName | null
+}
 
 /** Why no disk can be built now, or null when one can. */
 export function buildObstacle(
@@ -17,21 +27,45 @@ export function buildObstacle(
   settings: BuildSettings,
   neededBytes: number,
   host: HostState | undefined,
-): string | null {
+  errors: readonly MachineError[],
+): Obstacle | null {
+  const lacking = settings.boot && settings.preparation === null ? lack(facts, settings) : null
+  if (lacking !== null) return lacking
+  if (settings.preparation?.dockerfile?.trim() === '') {
+    return { words: 'The Dockerfile of the preparation is empty.', link: null }
+  }
+  const tooSmall = sizeError(settings, neededBytes)
+  if (tooSmall !== null) return { words: tooSmall, link: 'disk' }
+  const wrongArguments = argumentsError(settings)
+  if (wrongArguments !== null) return { words: wrongArguments, link: 'kernel' }
+  const [error] = errors
+  if (error !== undefined) return { words: error.sentence, link: error.link }
+  const ability = host?.engines[settings.engine]
+  if (ability?.firmware.length === 0) {
+    return {
+      words: `Missing on this computer: ${ability.missing.join(', ')}. See Disk, “How it is built”.`,
+      link: 'disk',
+    }
+  }
+  return null
+}
+
+/** What the image lacks where nothing adds it, or null. */
+function lack(facts: ImageFacts, settings: BuildSettings): Obstacle | null {
   const missing: string[] = []
   if (facts.kernel === null) missing.push('a kernel')
   else if (facts.initramfs === null) missing.push('an initial RAM disk')
   if (facts.init === null) missing.push('an init system')
-  if (missing.length > 0) return `Cannot be built yet: the image lacks ${missing.join(' and ')}.`
-  const tooSmall = sizeError(settings, neededBytes)
-  if (tooSmall !== null) return tooSmall
-  const wrongArguments = argumentsError(settings)
-  if (wrongArguments !== null) return wrongArguments
-  const ability = host?.engines[settings.engine]
-  if (ability?.firmware.length === 0) {
-    return `Missing on this computer: ${ability.missing.join(', ')}. See Disk, “How it is built”.`
+  if (missing.length > 0) {
+    return {
+      words: `Cannot be built yet: the image lacks ${missing.join(' and ')}.`,
+      link: facts.kernel === null || facts.initramfs === null ? 'kernel' : 'init',
+    }
   }
-  return null
+  const [setting] = unmetSettings(facts, settings.machine)
+  if (setting === undefined) return null
+  const failure = { code: 'setting-unmet', facts: { image: facts.name, setting } } as const
+  return { words: describeFailure(failure).happened, link: setting === 'grow' ? 'disk' : 'init' }
 }
 
 /** Where the disk goes, how large it is, and the button that builds it. */
@@ -41,18 +75,23 @@ export function BuildBar(props: {
   settings: BuildSettings
   estimate: CallValue<'estimateBuild'>
   host: HostState | undefined
+  errors: readonly MachineError[]
+  preparation: PreparationState
+  /** Shows a link of the chain. */
+  onChoose: (link: ChainLinkName) => void
   job: JobSnapshot | null
   onStarted: (jobId: string) => void
   onShowDisk: (diskId: string) => void
 }) {
-  const { imageId, settings, estimate, job } = props
+  const { imageId, settings, estimate, job, preparation } = props
+  const isPrepared = settings.preparation !== null
   const [chosenPath, setChosenPath] = useState<string | null>(null)
   const [proves, setProves] = useState(false)
   const choose = useCall('chooseDiskPath')
   const build = useCall('buildDisk')
   const canProve = props.host?.qemu.found === true
   const isBuilding = job !== null && isActive(job)
-  const obstacle = buildObstacle(props.facts, settings, estimate.neededBytes, props.host)
+  const obstacle = buildObstacle(props.facts, settings, estimate.neededBytes, props.host, props.errors)
   const path = chosenPath ?? estimate.outputPath
   const builtDisk = job?.state === 'succeeded' ? job.diskId : null
 
@@ -68,7 +107,19 @@ export function BuildBar(props: {
       props.onStarted(answer.value.jobId)
     }
   }
-  const failure = build.failure ?? choose.failure
+  const failure = build.failure ?? choose.failure ?? preparation.failure
+  const notes = [
+    isPrepared && settings.sizeBytes === null
+      ? 'Sized after the prepared image.'
+      : `${formatBytes(settings.sizeBytes ?? estimate.defaultBytes)}.`,
+    settings.engine === 'kernel' && props.host?.elevation.needed === true
+      ? 'Asks for an administrator’s password.'
+      : null,
+    isPrepared ? preparationNote(preparation.proposal) : null,
+  ].filter((note) => note !== null)
+  const showLink = (link: ChainLinkName | null): void => {
+    if (link !== null) props.onChoose(link)
+  }
   return (
     <div className={styles.buildBar}>
       {failure !== null && (
@@ -89,13 +140,29 @@ export function BuildBar(props: {
               Change…
             </Button>
           </p>
-          <p id="build-note" className={obstacle === null ? styles.soft : styles.obstacle}>
-            {obstacle ?? formatBytes(settings.sizeBytes ?? estimate.defaultBytes)}
-            {obstacle === null &&
-              settings.engine === 'kernel' &&
-              props.host?.elevation.needed === true &&
-              ', asks for an administrator’s password'}
-          </p>
+          {obstacle === null ? (
+            <p id="build-note" className={styles.soft}>
+              {notes.join(' ')}
+              {isPrepared && preparation.proposal !== null && (
+                <>
+                  {' '}
+                  <LinkButton onPress={preparation.onShow}>Show how</LinkButton>
+                </>
+              )}
+            </p>
+          ) : (
+            <p id="build-note" className={styles.obstacle}>
+              {obstacle.words}
+              {obstacle.link !== null && (
+                <>
+                  {' '}
+                  <LinkButton onPress={() => showLink(obstacle.link)}>
+                    Show {linkTitles[obstacle.link]}
+                  </LinkButton>
+                </>
+              )}
+            </p>
+          )}
         </div>
         {canProve && (
           <Checkbox isSelected={proves} onChange={setProves}>
@@ -109,9 +176,16 @@ export function BuildBar(props: {
           aria-describedby="build-note"
           onPress={() => void start()}
         >
-          {isBuilding ? 'Building' : 'Build disk'}
+          {isBuilding ? 'Building' : isPrepared ? 'Prepare and build disk' : 'Build disk'}
         </Button>
       </div>
     </div>
   )
+}
+
+function preparationNote(proposal: Proposal | null): string {
+  if (proposal === null) return 'Slipway prepares the image first.'
+  const added = plural(proposal.adds.length, 'package', 'packages')
+  const proof = proposal.proven ? '' : ' (unproven)'
+  return `Prepares the image first: adds ${added} of ${familyNames[proposal.family]}${proof}.`
 }

@@ -32,7 +32,8 @@ const marks: Record<ChainLink['state'], ReactNode> = {
  * image has it, in colour, by a sign and in words; below is the chosen link.
  */
 export function Chain(props: {
-  links: readonly ChainLink[]
+  /** `words` stand in the place of the state's own, where they say more. */
+  links: readonly (ChainLink & { words?: string })[]
   chosen: ChainLinkName
   onChoose: (name: ChainLinkName) => void
   children: ReactNode
@@ -54,7 +55,7 @@ export function Chain(props: {
             <span className={styles.value} title={valueText(link)}>
               {valueText(link)}
             </span>
-            <span className={styles.state}>{stateWords[link.state]}</span>
+            <span className={styles.state}>{link.words ?? stateWords[link.state]}</span>
           </Tab>
         ))}
       </TabList>

@@ -1,23 +1,39 @@
-import { useState } from 'react'
-import { chainOf, type BuildSettings, type ChainLinkName, type ImageFacts } from '../../../shared/image'
+import { useEffect, useMemo, useState } from 'react'
+import {
+  buildSettingsSchema,
+  chainOf,
+  type BuildSettings,
+  type ChainLink,
+  type ChainLinkName,
+  type ImageFacts,
+  type RecipeFamily,
+} from '../../../shared/image'
 import type { HostState } from '../../../shared/ipc/contract'
 import { isActive, type JobSnapshot } from '../../../shared/job'
 import { formatBytes } from '../../../shared/sentences'
+import { useApi } from '../../api/api'
 import { Button } from '../../ui/button'
 import { FailureNotice } from '../../ui/notice'
 import { EmptyPage, Page } from '../../ui/page'
 import { formatAge, useNow } from '../../words'
+import { machineErrors, type MachineError } from '../machine/rules'
 import { BuildBar } from './build-bar'
 import { Chain } from './chain'
 import { LinkPanel } from './link-panel'
-import { useInspection } from './use-inspection'
+import { familyNames, needsPreparation, settingsFor, useProposal } from './preparation'
+import { PreparationSheet } from './preparation-sheet'
+import { useInspection, type Inspection } from './use-inspection'
+
+/** Milliseconds without a change before the settings are saved. */
+const PAUSE = 400
 
 export interface ImagePageProps {
   imageId: string
   /** What the list calls it, until the inspection answers. */
   name: string
-  settings: BuildSettings
-  onSettings: (settings: BuildSettings) => void
+  /** What was chosen here, or null while nothing was: then the saved settings hold, else the image's own. */
+  settings: BuildSettings | null
+  onSettings: (change: (before: BuildSettings | null) => BuildSettings) => void
   host: HostState | undefined
   /** The last build of this image that was begun here. */
   job: JobSnapshot | null
@@ -27,50 +43,125 @@ export interface ImagePageProps {
 
 /** An image is built into a disk: its chain, the chosen link, and the one button. */
 export function ImagePage(props: ImagePageProps) {
-  const [chosen, setChosen] = useState<ChainLinkName | null>(null)
   const occasion = props.job === null ? 0 : isActive(props.job) ? 1 : 2
   const { inspection, failure, again } = useInspection(props.imageId, occasion)
-  const now = useNow()
-  if (failure !== null && inspection === null) {
-    return (
-      <EmptyPage title={props.name}>
-        <FailureNotice failure={failure} actions={<Button onPress={again}>Try again</Button>} />
-      </EmptyPage>
-    )
-  }
-  if (inspection === null) {
-    return (
-      <EmptyPage title={props.name}>
+  if (inspection !== null) return <InspectedImage {...props} inspection={inspection} />
+  return (
+    <EmptyPage title={props.name}>
+      {failure === null ? (
         <p role="status">Looking into the image.</p>
-      </EmptyPage>
-    )
-  }
-  const { facts, estimate } = inspection
-  const links = chainOf(
+      ) : (
+        <FailureNotice failure={failure} actions={<Button onPress={again}>Try again</Button>} />
+      )}
+    </EmptyPage>
+  )
+}
+
+function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
+  const { facts, estimate, saved } = props.inspection
+  const now = useNow()
+  const [chosen, setChosen] = useState<ChainLinkName | null>(null)
+  const [showsPreparation, setShowsPreparation] = useState(false)
+  const settings = useMemo(() => settingsFor(facts, props.settings ?? saved), [facts, props.settings, saved])
+  const isNeeded = needsPreparation(facts, settings)
+  const { proposal, failure } = useProposal(
+    props.imageId,
+    settings.machine,
+    isNeeded && settings.preparation !== null,
+  )
+  useSaved(props.imageId, props.settings)
+  const change = (changed: (before: BuildSettings) => BuildSettings): void =>
+    props.onSettings((before) => changed(before ?? settings))
+
+  const errors = machineErrors(settings.machine)
+  const links = withErrors(
+    chainOf(facts, settings, props.host?.engines[settings.engine].firmware ?? ['bios']),
     facts,
-    props.settings,
-    props.host?.engines[props.settings.engine].firmware ?? ['bios'],
+    errors,
   )
   const name = chosen ?? links.find(({ state }) => state === 'wrong')?.name ?? 'disk'
+  const preparation = { isNeeded, proposal, failure, onShow: () => setShowsPreparation(true) }
   return (
     <Page
       title={facts.name}
       facts={factsLine(facts, now)}
-      footer={<BuildBar {...props} facts={facts} estimate={estimate} />}
+      footer={
+        <BuildBar
+          {...props}
+          settings={settings}
+          facts={facts}
+          estimate={estimate}
+          errors={errors}
+          preparation={preparation}
+          onChoose={setChosen}
+        />
+      }
     >
       <Chain links={links} chosen={name} onChoose={setChosen}>
         <LinkPanel
           name={name}
           facts={facts}
-          settings={props.settings}
-          onChange={props.onSettings}
+          settings={settings}
+          onChange={(changed) => change(() => changed)}
+          onMachine={(changed) => change((before) => ({ ...before, machine: changed(before.machine) }))}
+          errors={errors}
+          preparation={preparation}
           neededBytes={estimate.neededBytes}
           defaultBytes={estimate.defaultBytes}
           host={props.host}
         />
       </Chain>
+      {proposal !== null && settings.preparation !== null && (
+        <PreparationSheet
+          imageName={facts.name}
+          proposal={proposal}
+          dockerfile={settings.preparation.dockerfile}
+          onChange={(dockerfile) => change((before) => ({ ...before, preparation: { dockerfile } }))}
+          isOpen={showsPreparation}
+          onClose={() => setShowsPreparation(false)}
+        />
+      )}
     </Page>
   )
+}
+
+/** Saves what was chosen for the next time, once nothing changes and all of it can be used. */
+function useSaved(imageId: string, settings: BuildSettings | null): void {
+  const call = useApi()
+  useEffect(() => {
+    if (settings === null || !buildSettingsSchema.safeParse(settings).success) return
+    const timer = setTimeout(() => void call('saveSettings', { imageId, settings }), PAUSE)
+    return () => {
+      clearTimeout(timer)
+    }
+  }, [call, imageId, settings])
+}
+
+/** What a recipe brings as init. */
+const recipeInit: Record<RecipeFamily, string> = {
+  debian: 'systemd',
+  ubuntu: 'systemd',
+  alpine: 'OpenRC',
+  fedora: 'systemd',
+  arch: 'systemd',
+  opensuse: 'systemd',
+}
+
+/** The chain with what is to be mended in the settings, and with what a preparation will bring by name. */
+function withErrors(
+  links: readonly ChainLink[],
+  facts: ImageFacts,
+  errors: readonly MachineError[],
+): (ChainLink & { words?: string })[] {
+  return links.map((link) => {
+    if (errors.some((error) => error.link === link.name)) {
+      return { ...link, state: 'wrong', words: 'to be completed' }
+    }
+    if (link.state !== 'added' || link.value.kind !== 'none' || facts.recipe === null) return link
+    const { family } = facts.recipe
+    const text = link.name === 'init' ? recipeInit[family] : `from ${familyNames[family]}`
+    return { ...link, value: { kind: 'text', text } }
+  })
 }
 
 function factsLine(facts: ImageFacts, now: number): string {

@@ -2,10 +2,16 @@ import type { ReactNode } from 'react'
 import type { HostState } from '../../../shared/ipc/contract'
 import type { BuildSettings, ChainLinkName, ImageFacts } from '../../../shared/image'
 import { describeFailure, formatBytes } from '../../../shared/sentences'
+import { LinkButton } from '../../ui/button'
 import { Facts } from '../../ui/facts'
 import { TextField } from '../../ui/field'
 import { SegmentBar } from '../../ui/segment-bar'
+import type { ChangeMachine, MachineFormProps } from '../machine/form'
+import { rootLogins } from '../machine/login'
+import { InitSettings, RoomSettings, SerialConsole, StartCommand } from '../machine/machine-settings'
+import type { MachineError } from '../machine/rules'
 import { argumentsError, DiskSettings } from './disk-settings'
+import { familyNames, type PreparationState } from './preparation'
 import styles from './convert.module.css'
 
 /** Bytes before the root partition: it begins at sector 2048 of 512 bytes. */
@@ -16,6 +22,10 @@ export interface LinkPanelProps {
   facts: ImageFacts
   settings: BuildSettings
   onChange: (settings: BuildSettings) => void
+  onMachine: ChangeMachine
+  /** What of the machine's settings cannot be used. */
+  errors: readonly MachineError[]
+  preparation: PreparationState
   /** Bytes that a disk of this image needs at least, and gets when nobody chooses. */
   neededBytes: number
   defaultBytes: number
@@ -55,23 +65,58 @@ function TwoSides({ image, slipway }: { image: ReactNode; slipway: ReactNode }) 
   )
 }
 
-function Missing({
-  code,
-  image,
-}: {
-  code: 'kernel-missing' | 'initramfs-missing' | 'init-missing'
-  image: string
-}) {
+type MissingCode = 'kernel-missing' | 'initramfs-missing' | 'init-missing'
+
+/** What the image lacks: what to do about it, unless Slipway adds it. */
+function Missing({ code, props }: { code: MissingCode; props: LinkPanelProps }) {
+  const image = props.facts.name
+  if (props.settings.preparation !== null) return <p>{lacks[code]}</p>
   const text = describeFailure({ code, facts: { image } })
+  const noRecipe = describeFailure({
+    code: 'recipe-missing',
+    facts: { image, distribution: props.facts.distribution?.prettyName ?? '' },
+  })
   return (
     <div className={styles.missing}>
       <p className={styles.strong}>{text.happened}</p>
+      <p>{noRecipe.happened}</p>
       <p>{text.remedy}</p>
     </div>
   )
 }
 
-function DiskPanel({ facts, settings, onChange, neededBytes, defaultBytes, host }: LinkPanelProps) {
+const lacks: Record<MissingCode, string> = {
+  'kernel-missing': 'No Linux kernel.',
+  'initramfs-missing': 'A kernel without its initial RAM disk, which finds the root file system.',
+  'init-missing': 'No init system, the first program that a kernel starts.',
+}
+
+/** What the preparation of the image adds to it, and the way to its Dockerfile. */
+function Prepared({ what, preparation }: { what: string; preparation: PreparationState }) {
+  const { proposal, onShow } = preparation
+  if (proposal === null) return <p>{what}</p>
+  return (
+    <>
+      <p>
+        {what} As packages of {familyNames[proposal.family]}: <code>{proposal.adds.join(' ')}</code>.{' '}
+        <LinkButton onPress={onShow}>Show the Dockerfile</LinkButton>
+      </p>
+      {!proposal.proven && (
+        <p className={styles.unproven}>
+          <strong>Unproven:</strong> no machine was booted yet that was prepared like this.
+        </p>
+      )}
+    </>
+  )
+}
+
+function formOf({ facts, settings, onMachine, errors }: LinkPanelProps): MachineFormProps {
+  return { facts, machine: settings.machine, onChange: onMachine, errors }
+}
+
+function DiskPanel(props: LinkPanelProps) {
+  const { facts, settings, onChange, neededBytes, defaultBytes, host } = props
+  const isSizedLater = settings.sizeBytes === null && settings.preparation !== null
   const size = settings.sizeBytes ?? defaultBytes
   return (
     <>
@@ -80,7 +125,11 @@ function DiskPanel({ facts, settings, onChange, neededBytes, defaultBytes, host 
           <p>{formatBytes(facts.sizeBytes)} of files and no disk: an image is only the content of one.</p>
         }
         slipway={
-          <p>A raw disk file of {formatBytes(size)}. Empty parts of it take no room on this computer.</p>
+          <p>
+            A raw disk file
+            {isSizedLater ? ' as large as the prepared image needs' : ` of ${formatBytes(size)}`}. Empty parts
+            of it take no room on this computer.
+          </p>
         }
       />
       <DiskSettings
@@ -90,6 +139,7 @@ function DiskPanel({ facts, settings, onChange, neededBytes, defaultBytes, host 
         defaultBytes={defaultBytes}
         host={host}
       />
+      <RoomSettings {...formOf(props)} />
     </>
   )
 }
@@ -155,15 +205,17 @@ function BootLoaderPanel({ settings, host }: LinkPanelProps) {
   )
 }
 
-function KernelPanel({ facts, settings, onChange }: LinkPanelProps) {
+function KernelPanel(props: LinkPanelProps) {
+  const { facts, settings, onChange, preparation } = props
+  const isAdded = settings.preparation !== null
   return (
     <>
       <TwoSides
         image={
           <>
-            {facts.kernel === null && <Missing code="kernel-missing" image={facts.name} />}
+            {facts.kernel === null && <Missing code="kernel-missing" props={props} />}
             {facts.kernel !== null && facts.initramfs === null && (
-              <Missing code="initramfs-missing" image={facts.name} />
+              <Missing code="initramfs-missing" props={props} />
             )}
             {facts.kernel !== null && (
               <Facts
@@ -180,31 +232,31 @@ function KernelPanel({ facts, settings, onChange }: LinkPanelProps) {
           </>
         }
         slipway={
-          facts.kernel === null ? (
-            <p>No kernel yet: it must come with the image.</p>
-          ) : (
+          facts.kernel !== null && facts.initramfs !== null ? (
             <p>A boot entry that points at them. Nothing of the kernel is changed.</p>
+          ) : isAdded ? (
+            <Prepared
+              what="The distribution’s own kernel with its initial RAM disk, and a boot entry."
+              preparation={preparation}
+            />
+          ) : (
+            <p>Nothing: a kernel must come with the image.</p>
           )
         }
       />
-      {facts.kernel !== null && (
-        <div className={styles.setting}>
+      {(facts.kernel !== null || isAdded) && (
+        <div className={styles.settings}>
           <TextField
             label="More words for the kernel’s command line"
             value={settings.kernelArguments}
             onChange={(kernelArguments) => onChange({ ...settings, kernelArguments })}
-            description={argumentsHint(settings)}
+            description="Empty for most machines. The last console that is named is the main one."
+            error={argumentsError(settings)}
           />
+          <SerialConsole {...formOf(props)} />
         </div>
       )}
     </>
-  )
-}
-
-function argumentsHint(settings: BuildSettings): string {
-  return (
-    argumentsError(settings) ??
-    'Empty for most machines. For a serial console: console=tty0 console=ttyS0. The last console is the main one.'
   )
 }
 
@@ -216,58 +268,82 @@ const initNames: Record<NonNullable<ImageFacts['init']>['kind'], string> = {
   unknown: 'unknown kind',
 }
 
-const logins: Record<ImageFacts['rootLogin'], string> = {
-  'no-password': 'root logs in without a password',
-  password: 'root logs in with its password',
-  locked: 'root is locked: only other users can log in',
-  unknown: 'not known: the image has no /etc/shadow',
+const networkNames: Record<NonNullable<ImageFacts['network']>, string> = {
+  'systemd-networkd': 'set up by systemd-networkd',
+  NetworkManager: 'set up by NetworkManager',
+  ifupdown: 'set up by ifupdown (/etc/network/interfaces)',
 }
 
-function InitPanel({ facts }: LinkPanelProps) {
+function InitPanel(props: LinkPanelProps) {
+  const { facts, settings, preparation } = props
+  const isAdded = settings.preparation !== null && (facts.init === null || preparation.isNeeded)
   return (
-    <TwoSides
-      image={
-        <>
-          {facts.init === null && <Missing code="init-missing" image={facts.name} />}
-          <Facts
-            rows={[
-              ['Init', facts.init === null ? null : initNames[facts.init.kind]],
-              ['Program', facts.init === null ? null : <code>{facts.init.path}</code>],
-              ['Login', logins[facts.rootLogin]],
-            ]}
-          />
-        </>
-      }
-      slipway={
-        <p>
-          What a machine has and a container has not: its host name, its table of file systems, and a machine
-          id of its own at the first boot. What the container left behind is taken out.
-        </p>
-      }
-    />
+    <>
+      <TwoSides
+        image={
+          <>
+            {facts.init === null && <Missing code="init-missing" props={props} />}
+            <Facts
+              rows={[
+                ['Init', facts.init === null ? null : initNames[facts.init.kind]],
+                ['Program', facts.init === null ? null : <code>{facts.init.path}</code>],
+                ['Login', rootLogins[facts.rootLogin]],
+                ['Network', facts.network === null ? 'not set up' : networkNames[facts.network]],
+              ]}
+            />
+          </>
+        }
+        slipway={
+          <>
+            {isAdded && (
+              <Prepared
+                what={
+                  facts.init === null
+                    ? 'An init system, and what your settings need.'
+                    : 'What your settings need.'
+                }
+                preparation={preparation}
+              />
+            )}
+            <p>
+              What a machine has and a container has not: its host name, its table of file systems, and a
+              machine id of its own at the first boot. What the container left behind is taken out.
+            </p>
+          </>
+        }
+      />
+      {(facts.init !== null || isAdded) && <InitSettings {...formOf(props)} />}
+    </>
   )
 }
 
-function ApplicationsPanel({ facts }: LinkPanelProps) {
+function ApplicationsPanel(props: LinkPanelProps) {
+  const { facts, settings } = props
   const { entrypoint, command, ports } = facts.applications
   const start = [...entrypoint, ...command].join(' ')
   return (
-    <TwoSides
-      image={
-        <Facts
-          rows={[
-            ['System', facts.distribution?.prettyName ?? 'unknown distribution'],
-            ['Start command', start === '' ? 'none' : <code>{start}</code>],
-            ['Ports', ports.length === 0 ? 'none named' : ports.join(', ')],
-          ]}
-        />
-      }
-      slipway={
-        <p>
-          Nothing. Services that are enabled in the image start at boot. The start command belongs to the
-          container and is not run.
-        </p>
-      }
-    />
+    <>
+      <TwoSides
+        image={
+          <Facts
+            rows={[
+              ['System', facts.distribution?.prettyName ?? 'unknown distribution'],
+              ['Start command', start === '' ? 'none' : <code>{start}</code>],
+              ['Ports', ports.length === 0 ? 'none named' : ports.join(', ')],
+            ]}
+          />
+        }
+        slipway={
+          <p>
+            {settings.machine.runCommand
+              ? 'A service that runs the start command at every boot.'
+              : 'Nothing. Services that are enabled in the image start at boot; the start command belongs to the container and is not run.'}
+          </p>
+        }
+      />
+      <div className={styles.setting}>
+        <StartCommand {...formOf(props)} />
+      </div>
+    </>
   )
 }

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useState } from 'react'
+import type { BuildSettings } from '../../../shared/image'
 import type { Failure } from '../../../shared/failure'
 import type { CallValue } from '../../../shared/ipc/contract'
 import { useApi } from '../../api/api'
@@ -6,6 +7,8 @@ import { useApi } from '../../api/api'
 export interface Inspection {
   facts: CallValue<'inspectImage'>
   estimate: CallValue<'estimateBuild'>
+  /** What was last chosen for images of this name, or null. */
+  saved: BuildSettings | null
 }
 
 /**
@@ -24,17 +27,24 @@ export function useInspection(
   const [attempt, setAttempt] = useState(0)
   useEffect(() => {
     let current = true
-    void Promise.all([call('inspectImage', { imageId }), call('estimateBuild', { imageId })]).then(
-      ([facts, estimate]) => {
-        if (!current) return
-        if (!facts.ok) setFailure(facts.failure)
-        else if (!estimate.ok) setFailure(estimate.failure)
-        else {
-          setFailure(null)
-          setInspection({ facts: facts.value, estimate: estimate.value })
-        }
-      },
-    )
+    void Promise.all([
+      call('inspectImage', { imageId }),
+      call('estimateBuild', { imageId }),
+      call('readSettings', { imageId }),
+    ]).then(([facts, estimate, saved]) => {
+      if (!current) return
+      if (!facts.ok) setFailure(facts.failure)
+      else if (!estimate.ok) setFailure(estimate.failure)
+      else {
+        setFailure(null)
+        // Settings that cannot be read are no reason to keep somebody from building: the defaults serve.
+        setInspection({
+          facts: facts.value,
+          estimate: estimate.value,
+          saved: saved.ok ? saved.value : null,
+        })
+      }
+    })
     return () => {
       current = false
     }

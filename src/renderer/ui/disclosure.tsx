@@ -1,0 +1,36 @@
+import type { ReactNode } from 'react'
+import { Button, Disclosure as AriaDisclosure, DisclosurePanel, Heading } from 'react-aria-components'
+import { ChevronDownIcon } from './icons'
+import styles from './disclosure.module.css'
+
+/**
+ * A part that is folded away under its title until somebody wants it.
+ * @param summary what is set in it, so that nobody must open it to know
+ * @param isWrong whether something in it cannot be used
+ */
+export function Disclosure(props: {
+  title: string
+  summary: ReactNode
+  isWrong?: boolean
+  children: ReactNode
+}) {
+  return (
+    <AriaDisclosure className={styles.disclosure ?? ''}>
+      <Heading level={3} className={styles.heading ?? ''}>
+        <Button slot="trigger" className={styles.trigger ?? ''}>
+          <ChevronDownIcon size={14} />
+          <span className={styles.title}>{props.title}</span>
+          <span className={props.isWrong === true ? styles.wrong : styles.summary}>{props.summary}</span>
+        </Button>
+      </Heading>
+      <DisclosurePanel className={styles.panel ?? ''}>
+        <div className={styles.inner}>{props.children}</div>
+      </DisclosurePanel>
+    </AriaDisclosure>
+  )
+}
+
+/** Disclosures below one another, with a line between. */
+export function Disclosures({ children }: { children: ReactNode }) {
+  return <div className={styles.group}>{children}</div>
+}
