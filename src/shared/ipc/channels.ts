@@ -25,6 +25,7 @@ export const callNames = [
   'setFullScreen',
   'proveDisk',
   'readProofPicture',
+  'openImageFile',
   'flashDisk',
   'cancelJob',
   'dismissJob',
