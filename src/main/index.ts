@@ -3,9 +3,7 @@ import { join } from 'node:path'
 import { isActive } from '../shared/job'
 import { denyByDefault, denyPermissions } from './app/harden'
 import { describeHost } from './app/host'
-import { createImageFiles } from './app/image-files'
 import { setApplicationMenu } from './app/menu'
-import { watchNeeded } from './app/needed'
 import { createPreviews } from './app/previews'
 import { APP_ORIGIN, registerAppScheme, serveWindow } from './app/protocol'
 import { setting } from './app/topic'
@@ -58,10 +56,9 @@ async function start(): Promise<void> {
   jobs.subscribe(jobList.set)
   const disks = setting<ListedDisk[]>(await library.list())
   const endLibrary = library.subscribe(disks.set)
-  const needed = watchNeeded(engine)
   const drives = setting<ListedDrive[]>([])
   const endDrives = watchDrives({
-    needed: () => ({ paths: needed(), files: [] }),
+    needed: () => ({ paths: [process.execPath], files: [] }),
     loopTargets: !app.isPackaged && process.env['SLIPWAY_TEST_LOOP_TARGETS'] === '1',
     onChange: drives.set,
     log,
@@ -71,10 +68,7 @@ async function start(): Promise<void> {
   const window = openWindow(join(__dirname, '../preload/index.cjs'), join(__dirname, '../../assets/icon.png'))
   const previewList = setting<PreviewState[]>([])
   const previews = createPreviews(window, jobs, library, previewList.set)
-  const handlers = createHandlers({
-    ...{ window, engine, drives, library, imageSettings, jobs, previews },
-    ...{ imageFiles: createImageFiles(), needed },
-  })
+  const handlers = createHandlers({ window, engine, drives, library, imageSettings, jobs, previews })
   const topics = { engine: engineState, images, drives, disks, jobs: jobList, previews: previewList, host }
   const unregister = registerContract(window.webContents, APP_ORIGIN, handlers, topics)
   // What was missing may have been installed meanwhile.

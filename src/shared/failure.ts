@@ -14,6 +14,11 @@ const failureFacts = {
   'engine-lost': z.object({ detail: z.string() }),
   'engine-refused': z.object({ detail: z.string() }),
   'image-gone': z.object({ image: z.string() }),
+  // Archives of images, and tars of root file systems
+  'archive-missing': z.object({ path: z.string(), detail: z.string() }),
+  'archive-invalid': z.object({ path: z.string(), reason: z.string() }),
+  'archive-digest': z.object({ path: z.string(), part: z.string(), expected: z.string(), found: z.string() }),
+  'archive-choice': z.object({ path: z.string(), asked: z.string(), images: z.array(z.string()) }),
   // What the image is made of
   'image-architecture': z.object({ image: z.string(), architecture: z.string(), supported: z.string() }),
   'kernel-missing': z.object({ image: z.string() }),
@@ -47,7 +52,6 @@ const failureFacts = {
   'disk-missing': z.object({ path: z.string() }),
   'disk-changed': z.object({ path: z.string() }),
   'disk-not-bootable': z.object({ path: z.string() }),
-  'disk-damaged': z.object({ path: z.string(), detail: z.string() }),
   'disk-check-failed': z.object({ output: z.string() }),
   // Programs of the host
   'tool-missing': z.object({ tool: z.string(), package: z.string() }),
@@ -71,8 +75,6 @@ const failureFacts = {
   'drive-busy': z.object({ device: z.string(), detail: z.string() }),
   'drive-io': z.object({ device: z.string(), offset: z.number(), detail: z.string() }),
   'verify-mismatch': z.object({ device: z.string(), offset: z.number(), length: z.number() }),
-  'drive-too-small': z.object({ device: z.string(), sizeBytes: z.number() }),
-  'drives-failed': z.object({ failed: z.array(z.string()), total: z.number() }),
   'confirmation-wrong': z.object({ expected: z.string() }),
   // Preview
   'preview-failed': z.object({ detail: z.string() }),

@@ -198,6 +198,34 @@ export function describeFailure(failure: Failure): FailureText {
         kept: noDisk,
         remedy: 'Build or load the image again, or choose another one.',
       }
+    case 'archive-missing':
+      return {
+        happened: `The archive ${facts.path} cannot be read: ${facts.detail}.`,
+        kept: nothingWritten,
+        remedy: 'Check its name and whether this account may read it.',
+      }
+    case 'archive-invalid':
+      return {
+        happened: `${facts.path} cannot be used: ${facts.reason}.`,
+        kept: noDisk,
+        remedy:
+          'Make it again: with docker save for an image, with tar for a root file system. Slipway also takes OCI layouts.',
+      }
+    case 'archive-digest':
+      return {
+        happened: `${facts.path} is damaged or was changed: ${facts.part} should have the SHA-256 ${facts.expected} and has ${facts.found}.`,
+        kept: noDisk,
+        remedy: 'Get or make the archive again.',
+      }
+    case 'archive-choice':
+      return {
+        happened:
+          facts.asked === ''
+            ? `${facts.path} holds several images: ${listOf(facts.images)}.`
+            : `${facts.path} holds no image ${facts.asked}. It holds: ${listOf(facts.images)}.`,
+        kept: nothingWritten,
+        remedy: 'Choose one of them, in the terminal by --name and --platform.',
+      }
     case 'image-architecture':
       return {
         happened: `The image ${facts.image} is for ${facts.architecture} computers. Slipway can make disks for ${facts.supported}.`,
@@ -322,12 +350,6 @@ export function describeFailure(failure: Failure): FailureText {
         kept: nothingWritten,
         remedy: 'Choose a disk that Slipway built.',
       }
-    case 'disk-damaged':
-      return {
-        happened: `${facts.path} cannot be read to its end: ${facts.detail}.`,
-        kept: 'If writing had begun, the drive is blank at its beginning and holds no usable disk.',
-        remedy: 'Load or copy the file again.',
-      }
     case 'disk-check-failed':
       return {
         happened: `The finished file system did not pass its check: ${facts.output}`,
@@ -418,18 +440,6 @@ export function describeFailure(failure: Failure): FailureText {
         happened: `What ${facts.device} gives back is not what was written: ${formatBytes(facts.length)} from ${formatBytes(facts.offset)} on differ.`,
         kept: 'Do not use the drive. The built disk is as it was.',
         remedy: 'Try another port, then another stick. Sticks that lie about their size fail like this.',
-      }
-    case 'drive-too-small':
-      return {
-        happened: `The disk turned out to be larger than ${facts.device} with its ${formatBytes(facts.sizeBytes)}: a compressed file need not tell its size before.`,
-        kept: 'The drive was left blank at its beginning and holds no usable disk. The file is as it was.',
-        remedy: 'Choose a larger drive.',
-      }
-    case 'drives-failed':
-      return {
-        happened: `${facts.failed.length} of ${facts.total} drives could not be written: ${facts.failed.join(', ')}.`,
-        kept: 'The others are written. Those that failed hold no usable disk, or are as they were.',
-        remedy: 'Look at what is said of each, and write those again.',
       }
     case 'confirmation-wrong':
       return {

@@ -22,6 +22,9 @@ describe('parseCommand', () => {
       settings: { ...defaultBuildSettings, sizeBytes: 4 * 1024 ** 3 },
       machineFile: null,
     })
+    expect(command('build --archive a.tar --name b:1 -o b.img')).toMatchObject({
+      source: { kind: 'archive', path: 'a.tar', image: 'b:1', platform: null },
+    })
     expect(command('preview b.img --until-login --firmware uefi --timeout 9 --memory 2GB')).toEqual({
       name: 'preview',
       json: false,
@@ -59,24 +62,11 @@ describe('parseCommand', () => {
       name: 'flash',
       json: false,
       disk: 'b.img',
-      devices: ['/dev/sdb'],
-      confirmations: ['X'],
-      deviceConfirmations: [],
+      device: '/dev/sdb',
+      confirmation: 'X',
       unmount: false,
       expert: false,
       verify: false,
-      everything: false,
-      eject: false,
-    })
-    expect(
-      command(
-        'flash b.img /dev/sdb /dev/sdc --confirm X --confirm Y --expert --confirm-device sdc --everything',
-      ),
-    ).toMatchObject({
-      devices: ['/dev/sdb', '/dev/sdc'],
-      confirmations: ['X', 'Y'],
-      deviceConfirmations: ['sdc'],
-      everything: true,
     })
   })
 
@@ -93,6 +83,9 @@ describe('parseCommand', () => {
   it.each([
     ['frob', 'There is no command “frob”.'],
     ['build -o b.img', 'IMAGE is missing.'],
+    ['build a --archive b.tar -o c', '“a” is one word too many.'],
+    ['build a --name b -o c', '--name and --platform go with --archive.'],
+    ['build --rootfs a --archive b -o c', '--rootfs and --archive do not go together.'],
     ['build a', 'Say where the disk is to be made: -o DISK.'],
     ['build a b -o c', '“b” is one word too many.'],
     ['build a -o b --size 4apples', '--size: “4apples” is not a size.'],

@@ -1,5 +1,4 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { MAXIMUM_TARGETS } from '../../shared/helper-protocol'
 import { formatOfPath } from '../../shared/disk'
 import {
   buildSettingsSchema,
@@ -57,21 +56,19 @@ export type Command =
       name: 'flash'
       json: boolean
       disk: string
-      /** One or more. */
-      devices: string[]
-      /** What was typed in advance, in the order of the devices; none to ask. */
-      confirmations: string[]
-      /** Device names that were typed in advance for the expert setting. */
-      deviceConfirmations: string[]
+      device: string
+      /** What was typed in advance; null to ask. */
+      confirmation: string | null
       unmount: boolean
       expert: boolean
       verify: boolean
-      everything: boolean
-      eject: boolean
     }
 
-/** What to build from: an engine's image by name or id, or a root file system's tar by path. */
-export type BuildSource = { kind: 'image'; image: string } | { kind: 'rootfs'; path: string }
+/** What to build from: an engine's image by name or id, a root file system's tar by path, or an image of an archive. */
+export type BuildSource =
+  | { kind: 'image'; image: string }
+  | { kind: 'rootfs'; path: string }
+  | { kind: 'archive'; path: string; image: string | null; platform: string | null }
 
 export const commandNames = ['images', 'prepare', 'build', 'preview', 'prove', 'drives', 'flash'] as const
 export type CommandName = (typeof commandNames)[number]
@@ -178,6 +175,9 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       ...json,
       output: { type: 'string', short: 'o' },
       rootfs: { type: 'string' },
+      archive: { type: 'string' },
+      name: { type: 'string' },
+      platform: { type: 'string' },
       size: { type: 'string' },
       engine: { type: 'string', default: defaultBuildSettings.engine },
       table: { type: 'string', default: defaultBuildSettings.table },
@@ -188,7 +188,7 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       'kernel-arguments': { type: 'string', default: defaultBuildSettings.kernelArguments },
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
-    const source = buildSource(positionals, values.rootfs)
+    const source = buildSource(positionals, values)
     if (values.output === undefined || values.output === '') {
       throw new UsageError('Say where the disk is to be made: -o DISK.')
     }
@@ -274,42 +274,45 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
   flash(words) {
     const options = {
       ...json,
-      confirm: { type: 'string', multiple: true, default: [] },
-      'confirm-device': { type: 'string', multiple: true, default: [] },
+      confirm: { type: 'string' },
       unmount: { type: 'boolean', default: false },
       expert: { type: 'boolean', default: false },
       'no-verify': { type: 'boolean', default: false },
-      everything: { type: 'boolean', default: false },
-      eject: { type: 'boolean', default: false },
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
-    const [disk = '', ...devices] = positionals
-    operands(positionals.slice(0, 2), ['DISK', 'DEVICE'])
-    if (devices.length > MAXIMUM_TARGETS) throw new UsageError(`At most ${MAXIMUM_TARGETS} drives at once.`)
+    const [disk = '', device = ''] = operands(positionals, ['DISK', 'DEVICE'])
     return {
       name: 'flash',
       json: values.json,
       disk,
-      devices,
-      confirmations: values.confirm,
-      deviceConfirmations: values['confirm-device'],
+      device,
+      confirmation: values.confirm ?? null,
       unmount: values.unmount,
       expert: values.expert,
       verify: !values['no-verify'],
-      everything: values.everything,
-      eject: values.eject,
     }
   },
 }
 
-function buildSource(positionals: readonly string[], rootfs: string | undefined): BuildSource {
-  if (rootfs === undefined) {
+function buildSource(
+  positionals: readonly string[],
+  values: { rootfs?: string; archive?: string; name?: string; platform?: string },
+): BuildSource {
+  const { rootfs, archive, name, platform } = values
+  if (archive === undefined && (name !== undefined || platform !== undefined)) {
+    throw new UsageError('--name and --platform go with --archive.')
+  }
+  if (rootfs === undefined && archive === undefined) {
     const [image = ''] = operands(positionals, ['IMAGE'])
     return { kind: 'image', image }
   }
-  if (rootfs === '') throw new UsageError('--rootfs takes the path of a tar.')
+  if (rootfs !== undefined && archive !== undefined) {
+    throw new UsageError('--rootfs and --archive do not go together.')
+  }
+  if (rootfs === '' || archive === '') throw new UsageError('--rootfs and --archive take a path.')
   operands(positionals, [])
-  return { kind: 'rootfs', path: rootfs }
+  if (archive === undefined) return { kind: 'rootfs', path: rootfs ?? '' }
+  return { kind: 'archive', path: archive, image: name ?? null, platform: platform ?? null }
 }
 
 function operands(given: readonly string[], names: readonly string[]): readonly string[] {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { ok, type Result } from '../../shared/failure'
+import { fail, ok, type Result } from '../../shared/failure'
 import { defaultMachineSettings, type BuildSettings } from '../../shared/image'
 import { formatBytes } from '../../shared/sentences'
 import { buildWork } from '../convert/build'
@@ -7,6 +7,8 @@ import { findEngine } from '../docker/connect'
 import { removeStaleContainers } from '../docker/container'
 import { imageSource } from '../docker/source'
 import type { Library } from '../library/library'
+import { archivedImageSource } from '../source/archive/image-source'
+import { chooseImage, openArchive } from '../source/archive/open-archive'
 import { rootfsTarSource } from '../source/rootfs-tar'
 import type { TreeSource } from '../source/tree-source'
 import type { BuildSource, Command } from './arguments'
@@ -62,10 +64,24 @@ async function completeSettings(
 /** What was asked for as something to build from; the engine is only looked for when it is needed. */
 async function openSource(asked: BuildSource, reporter: Reporter): Promise<Result<TreeSource>> {
   if (asked.kind === 'rootfs') return ok(rootfsTarSource(resolve(asked.path)))
+  if (asked.kind === 'archive') return openImage(asked)
   const engine = await findEngine()
   if (!engine.ok) return engine
   const { docker } = engine.value
   // What a killed run left behind. Should it fail, the build itself will say what is wrong with the engine.
   await removeStaleContainers(docker).catch((error: unknown) => reporter.log(String(error)))
   return ok(imageSource(docker, asked.image))
+}
+
+/** The image of an archive that is meant. */
+async function openImage(asked: Extract<BuildSource, { kind: 'archive' }>): Promise<Result<TreeSource>> {
+  const path = resolve(asked.path)
+  const images = await openArchive(path, new AbortController().signal)
+  if (!images.ok) return images
+  if (images.value === null) {
+    const reason = 'it is no archive of images; a root file system goes with --rootfs'
+    return fail('archive-invalid', { path, reason })
+  }
+  const image = chooseImage(path, images.value, { name: asked.image, platform: asked.platform })
+  return image.ok ? ok(archivedImageSource(path, image.value)) : image
 }

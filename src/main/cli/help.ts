@@ -18,12 +18,16 @@ bootable: what it lacks, and what the settings in FILE need.`,
   build: `slipway build IMAGE -o DISK [--prepare] [--machine FILE] [--size SIZE] [--table mbr|gpt]
               [--no-boot] [--manifest] [--engine kernel|direct]
               [--kernel-arguments WORDS] [--json]
+slipway build --archive PATH [--name NAME] [--platform OS/ARCHITECTURE] -o DISK …
 slipway build --rootfs TAR -o DISK …
 
-Makes a disk that boots from a local Docker image, or from a root file system
-in a tar, which needs no Docker. Nothing of it is ever started.
+Makes a disk that boots from a local Docker image; or from an archive of
+images or a root file system in a tar, which need no Docker. Nothing of it is
+ever started.
 
-  --rootfs TAR        an uncompressed tar of a root file system, instead of IMAGE
+  --archive PATH      what docker save wrote, or an OCI layout (a tar or a folder), instead of IMAGE
+  --name NAME         which of its images, as REPOSITORY:TAG or id; --platform linux/amd64 when not given
+  --rootfs TAR        a tar of a root file system, instead of IMAGE; it may be packed by gzip, zstd or xz
   -o, --output DISK   the file to make; nothing may be there yet
   --prepare           adds what the image lacks to boot, by docker build; IMAGE stays as it is
   --machine FILE      settings of the machine as JSON, such as {"hostname": "kiosk", "sshServer": true};
@@ -63,26 +67,15 @@ ${machineHelp}
   drives: `slipway drives [--json]
 
 Lists the drives, and for each whether it may be written.`,
-  flash: `slipway flash DISK DEVICE… [--confirm TEXT]… [--unmount] [--everything]
-              [--expert [--confirm-device NAME]…] [--no-verify] [--eject] [--json]
+  flash: `slipway flash DISK DEVICE [--confirm TEXT] [--unmount] [--expert] [--no-verify] [--json]
 
-Writes the disk to one or more drives, which erases all that is on them, and
-compares what was written. Asks for each drive's name to be typed. DISK may be
-a disk or an ISO image, one compressed with gzip, xz, zstd or zip, or qcow2.
-Several drives are written at once from one reading; one that fails does not
-stop the others. A disk with a GUID partition table gets its second table at
-the drive's end.
+Writes the disk to a drive, which erases all that is on it, and compares what
+was written. Asks for the drive's name to be typed.
 
-  --confirm TEXT  a drive's name, for scripts; once for each, in their order
-  --unmount       unmounts what is mounted of the drives first
-  --everything    writes also what no file system uses; what lies behind the
-                  disk's end stays as it is
-  --expert        allows drives that are built in or larger than 128 GB; asks
-                  for the device name (sda) as well
-  --confirm-device NAME
-                  that device name, for scripts
-  --no-verify     does not compare
-  --eject         takes USB drives away from the system when they are written`,
+  --confirm TEXT  the drive's name, for scripts
+  --unmount       unmounts what is mounted of the drive first
+  --expert        allows drives that are built in or larger than 128 GB
+  --no-verify     does not compare`,
 }
 
 /** The help on one command, or on all of them. */

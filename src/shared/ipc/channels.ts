@@ -25,7 +25,6 @@ export const callNames = [
   'setFullScreen',
   'proveDisk',
   'readProofPicture',
-  'openImageFile',
   'flashDisk',
   'cancelJob',
   'dismissJob',

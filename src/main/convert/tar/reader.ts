@@ -51,6 +51,23 @@ export class TarReader {
     return this.ended
   }
 
+  /** Bytes that come next and hold nothing but a file's data and padding, as far as is known. */
+  get bytesAhead(): number {
+    return this.dataLeft + this.skip
+  }
+
+  /**
+   * Passes over the bytes ahead, where nobody wants a file's data and the source can be read at any place.
+   * Between two calls of `push` only; the next one begins after them.
+   */
+  leap(): void {
+    this.before += this.bytesAhead
+    this.skip = 0
+    if (this.dataLeft === 0) return
+    this.dataLeft = 0
+    this.closeFile()
+  }
+
   /** Takes the next bytes of the archive, any number of them. They may be overwritten afterwards. */
   push(chunk: Uint8Array): void {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)

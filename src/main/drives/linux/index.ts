@@ -3,7 +3,6 @@ import type { Drive } from '../../../shared/drive'
 import { ok, type Result } from '../../../shared/failure'
 import { drivesOf, type Needed } from './drives'
 import { readMachineState } from './reader'
-import { linkedSystemPaths } from './system-paths'
 
 /**
  * All whole drives of this machine, the unsuitable ones included, as the guards judge them.
@@ -13,7 +12,6 @@ import { linkedSystemPaths } from './system-paths'
 export async function findDrives(needed: Needed): Promise<Result<Drive[]>> {
   const state = await readMachineState()
   if (!state.ok) return state
-  const wanted = [...needed.paths, ...(await linkedSystemPaths())]
-  const paths = await Promise.all(wanted.map((path) => realpath(path).catch(() => path)))
+  const paths = await Promise.all(needed.paths.map((path) => realpath(path).catch(() => path)))
   return ok(drivesOf(state.value, { ...needed, paths }))
 }

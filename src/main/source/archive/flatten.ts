@@ -1,0 +1,182 @@
+import { Buffer } from 'node:buffer'
+import type { TarEntry } from '../../convert/tar/entry'
+import { BLOCK } from '../../convert/tar/layout'
+import { TarReader } from '../../convert/tar/reader'
+import { encodeMember, storedBytes } from './encode'
+import type { LayerIndex } from './index-layers'
+import { layerChunks } from './layers'
+import { partsOf, type Inode, type LayeredTree, type Place } from './tree'
+
+/** Which members of the layers make up the tree, and as what. */
+export interface Selection {
+  /** Folders that no layer describes, each before what is in it. */
+  implied: string[]
+  /** For each layer, for each of its members: 1 when it is part of the tree. */
+  chosen: Uint8Array[]
+  /** For each layer, by member: where it does not come as its header says. `target` makes it a hard link. */
+  changed: Map<number, { path: string; target: string | null }>[]
+}
+
+const OUTPUT_CHUNK = 512 * 1024
+
+/**
+ * Decides which members make up the tree. A file whose first name is hidden comes under the first name that is left
+ * of it; the names after that are hard links to it.
+ * @param members how many each layer has
+ */
+export function selectMembers(tree: LayeredTree, members: readonly number[]): Selection {
+  const selection: Selection = {
+    implied: [],
+    chosen: members.map((count) => new Uint8Array(count)),
+    changed: members.map(() => new Map<number, { path: string; target: string | null }>()),
+  }
+  const choose = (
+    of: { layer: number; member: number },
+    change: { path: string; target: string | null } | null,
+  ) => {
+    const chosen = selection.chosen[of.layer]
+    if (chosen === undefined) throw new Error('a member of no layer')
+    chosen[of.member] = 1
+    if (change !== null) selection.changed[of.layer]?.set(of.member, change)
+  }
+  const links = new Map<Inode, { place: Place; path: string }[]>()
+  for (const { path, place } of tree.walk()) {
+    const { inode } = place
+    if (place.layer === inode.layer && place.member === inode.member) {
+      if (place.member >= 0) choose(place, tree.moved.has(place) ? { path, target: null } : null)
+      else if (path !== '') selection.implied.push(path)
+      continue
+    }
+    const known = links.get(inode)
+    if (known === undefined) links.set(inode, [{ place, path }])
+    else known.push({ place, path })
+  }
+  if (links.size === 0) return selection
+  const firstNames = new Map<Inode, string>()
+  for (const { path, place } of tree.walk()) {
+    const { inode } = place
+    if (links.has(inode) && place.layer === inode.layer && place.member === inode.member)
+      firstNames.set(inode, path)
+  }
+  for (const [inode, names] of links) {
+    names.sort((a, b) => a.place.layer - b.place.layer || a.place.member - b.place.member)
+    let first = firstNames.get(inode)
+    if (first === undefined) {
+      first = names.shift()?.path ?? ''
+      choose(inode, { path: first, target: null })
+    }
+    for (const { place, path } of names) choose(place, { path, target: first })
+  }
+  return selection
+}
+
+/**
+ * The tree of the layers as one tar, lowest layer first: what `docker export` gives of a container of the image.
+ * Memory does not grow with the content. Each chunk is the reader's own.
+ * @param index of the same layers
+ * @param path the archive's, for refusals
+ * @throws refusals: those of `layerChunks`; every layer is read to its end, so that each digest is checked
+ */
+export async function* flattenLayers(
+  index: LayerIndex,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const { implied, chosen, changed } = selectMembers(index.tree, index.members)
+  const output = new Output()
+  for (const folder of implied) output.push(encodeMember(impliedEntry(folder)))
+  for (const [number, layer] of index.layers.entries()) {
+    let member = -1
+    let open: TarEntry | null = null
+    const reader = new TarReader({
+      entry(entry) {
+        member++
+        open = null
+        if (chosen[number]?.[member] !== 1) return
+        const come = changed[number]?.get(member)
+        const written =
+          come === undefined ? { ...entry, path: partsOf(entry.path).join('/') } : changedEntry(entry, come)
+        output.push(encodeMember(written))
+        if (written.type === 'file') open = entry
+      },
+      data(bytes, start, end) {
+        if (open !== null) output.push(bytes.subarray(start, end))
+      },
+      endFile() {
+        if (open !== null) output.pad(storedBytes(open))
+        open = null
+      },
+    })
+    for await (const chunk of layerChunks(layer, path, signal)) {
+      reader.push(chunk)
+      yield* output.take()
+    }
+    // It was a whole tar when it was indexed, and its digest is right.
+    reader.finish()
+  }
+  output.push(Buffer.alloc(2 * BLOCK))
+  yield* output.takeAll()
+}
+
+function changedEntry(entry: TarEntry, { path, target }: { path: string; target: string | null }): TarEntry {
+  if (target === null) return { ...entry, path }
+  return { ...entry, path, type: 'hardlink', target, size: 0, segments: null, xattrs: [], major: 0, minor: 0 }
+}
+
+function impliedEntry(path: string): TarEntry {
+  return {
+    type: 'directory',
+    path,
+    target: '',
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    modified: { seconds: 0, nanoseconds: 0 },
+    accessed: null,
+    size: 0,
+    segments: null,
+    major: 0,
+    minor: 0,
+    xattrs: [],
+    offset: 0,
+  }
+}
+
+/** Gathers what leaves into chunks of one size. */
+class Output {
+  private full: Buffer[] = []
+  private chunk = Buffer.allocUnsafeSlow(OUTPUT_CHUNK)
+  private used = 0
+
+  push(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      const count = Math.min(bytes.length - at, OUTPUT_CHUNK - this.used)
+      this.chunk.set(bytes.subarray(at, at + count), this.used)
+      this.used += count
+      at += count
+      if (this.used === OUTPUT_CHUNK) this.next()
+    }
+  }
+
+  /** Fills up to a whole block after so many bytes of data. */
+  pad(bytes: number): void {
+    this.push(Buffer.alloc(-bytes & (BLOCK - 1)))
+  }
+
+  take(): Buffer[] {
+    const taken = this.full
+    this.full = []
+    return taken
+  }
+
+  takeAll(): Buffer[] {
+    if (this.used > 0) this.next()
+    return this.take()
+  }
+
+  private next(): void {
+    this.full.push(this.chunk.subarray(0, this.used))
+    this.chunk = Buffer.allocUnsafeSlow(OUTPUT_CHUNK)
+    this.used = 0
+  }
+}

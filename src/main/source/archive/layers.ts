@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { execa } from 'execa'
+import { refuse } from '../../disk/refusal'
+import { blobChunks, type Blob, type OpenBlob } from './blobs'
+
+/** A tar, compressed or not: an image's layer, or a root file system. */
+export interface Layer {
+  blob: Blob
+  /** What it is called in a refusal. */
+  part: string
+  /** SHA-256 of the uncompressed tar as `sha256:…`, or null when nobody said. */
+  diffId: string | null
+}
+
+/** How a tar is packed, and the program that unpacks it where Node.js does not. */
+export type Packing = 'none' | 'gzip' | 'zstd' | 'xz'
+
+/** The first bytes of each (RFC 1952, 2.3.1; RFC 8878, 3.1.1; The .xz File Format, 2.1.1.1; bzip2 has no specification). */
+const magics: readonly [string, Packing | 'bzip2'][] = [
+  ['1f8b', 'gzip'],
+  ['28b52ffd', 'zstd'],
+  ['fd377a585a00', 'xz'],
+  ['425a68', 'bzip2'],
+]
+
+const programs = {
+  zstd: { tool: 'zstd', package: 'zstd', words: ['--decompress', '--stdout', '--quiet'] },
+  xz: { tool: 'xz', package: 'xz-utils', words: ['--decompress', '--stdout', '--quiet'] },
+} as const
+
+/** Bytes that gzip's decoder hands over at a time: its own 16 KiB cost a turn of the event loop each. */
+const UNPACKED_CHUNK = 256 * 1024
+
+/**
+ * Looks at a blob's first bytes; what a manifest says of them may be wrong.
+ * @throws a refusal `not-supported` for bzip2
+ */
+export async function packingOf(blob: OpenBlob): Promise<Packing> {
+  const start = Buffer.alloc(6)
+  const count = await blob.read(start, 0)
+  const hex = start.toString('hex', 0, count)
+  const packing = magics.find(([magic]) => hex.startsWith(magic))?.[1] ?? 'none'
+  return packing === 'bzip2' ? refuse('not-supported', { what: 'archives packed by bzip2' }) : packing
+}
+
+/**
+ * Reads a layer's tar, unpacked. Nothing of it is kept, and what unpacks it ends with the reader.
+ * @param path the archive's, for refusals
+ * @throws refusals: `tool-missing`; `archive-invalid` for what cannot be unpacked; `archive-digest` at its end, when
+ *   it is not what the image's configuration says
+ */
+export async function* layerChunks(
+  layer: Layer,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const blob = await layer.blob.open()
+  const hash = layer.diffId === null ? null : createHash('sha256')
+  try {
+    const packing = await packingOf(blob)
+    for await (const chunk of unpacked(blob, packing, layer, path)) {
+      signal.throwIfAborted()
+      hash?.update(chunk)
+      yield chunk
+    }
+  } finally {
+    await blob.close()
+  }
+  if (hash === null || layer.diffId === null) return
+  const found = `sha256:${hash.digest('hex')}`
+  if (found !== layer.diffId) {
+    refuse('archive-digest', {
+      path,
+      part: layer.part,
+      expected: layer.diffId.slice(7),
+      found: found.slice(7),
+    })
+  }
+}
+
+function unpacked(blob: OpenBlob, packing: Packing, layer: Layer, path: string): AsyncIterable<Uint8Array> {
+  if (packing === 'none') return blobChunks(blob)
+  return packing === 'gzip' ? gunzipped(blob, layer, path) : byProgram(blob, packing, layer, path)
+}
+
+async function* gunzipped(blob: OpenBlob, layer: Layer, path: string): AsyncGenerator<Uint8Array> {
+  const packed = Readable.from(blobChunks(blob), { objectMode: false })
+  const gunzip = createGunzip({ chunkSize: UNPACKED_CHUNK })
+  packed.on('error', (error) => gunzip.destroy(error))
+  packed.pipe(gunzip)
+  try {
+    for await (const chunk of gunzip) yield chunk as Buffer
+  } catch (error) {
+    // zlib's own codes, such as Z_DATA_ERROR; anything else is the disk's.
+    if (!isZlibError(error)) throw error
+    refuse('archive-invalid', { path, reason: `${layer.part} cannot be unpacked: ${error.message}` })
+  } finally {
+    packed.destroy()
+    gunzip.destroy()
+  }
+}
+
+function isZlibError(error: unknown): error is Error {
+  return error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('Z_')
+}
+
+async function* byProgram(
+  blob: OpenBlob,
+  packing: 'zstd' | 'xz',
+  layer: Layer,
+  path: string,
+): AsyncGenerator<Uint8Array> {
+  const { tool, words, package: bringer } = programs[packing]
+  const child = execa(tool, words, {
+    input: Readable.from(blobChunks(blob), { objectMode: false }),
+    buffer: { stdout: false },
+    encoding: 'buffer',
+    reject: false,
+  })
+  let isWhole = false
+  try {
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk
+    isWhole = true
+  } finally {
+    if (!isWhole) child.kill('SIGKILL')
+    await child
+  }
+  const ended = await child
+  if (!ended.failed) return
+  if (ended.code === 'ENOENT') refuse('tool-missing', { tool, package: bringer })
+  const said = Buffer.from(ended.stderr).toString('utf8').trim().slice(0, 500)
+  refuse('archive-invalid', { path, reason: `${layer.part} cannot be unpacked: ${said}` })
+}
