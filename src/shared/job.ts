@@ -7,7 +7,7 @@ import { failureSchema, type Failure } from './failure'
  * `image` is the preparation, whose time is the network's: nobody can say how much of it is done.
  */
 export const jobPhases = {
-  build: { image: 0, prepare: 0.04, format: 0.04, copy: 0.8, bootloader: 0.04, check: 0.08 },
+  build: { image: 0, prepare: 0.04, format: 0.04, copy: 0.7, bootloader: 0.04, check: 0.08, pack: 0.1 },
   preview: { start: 1, run: 0 },
   proof: { start: 0.05, boot: 0.95 },
   flash: { elevate: 0.02, write: 0.6, verify: 0.38 },

@@ -81,6 +81,7 @@ const phaseTitles: Record<JobPhase, string> = {
   copy: 'Copying files',
   bootloader: 'Installing the boot loader',
   check: 'Checking the disk',
+  pack: 'Packing the disk',
   start: 'Starting the machine',
   run: 'Running',
   boot: 'Booting',

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -199,10 +208,33 @@ test('a size made to measure leaves the room that was asked for', async () => {
   expect(summary.root.freeBytes).toBeLessThan(54 * 2 ** 20)
 })
 
-test('the manifest has the hash of each file', async () => {
-  const result = await write(join(folder, 'sums.img'), machine, settings({ manifest: true }))
-  const sum = createHash('sha256').update('content 7').digest('hex')
-  expect(result.ok && result.value.manifest).toContain(`${sum}  usr/share/file 7\n`)
+test('the manifest is what the disk holds, file by file', async () => {
+  const path = join(folder, 'sums.img')
+  const archive = encodeArchive([
+    file('boot/vmlinuz-1', 'kernel'),
+    file('boot/initrd.img-1', 'initrd'),
+    file('etc/hostname', 'the archive’s own'),
+    file('usr/lib/twice', 'before'),
+    symlink('lib', 'usr/lib'),
+    file('lib/twice', 'after'),
+    file('gone/below', 'x'),
+    file('gone', 'now a file'),
+    file('a\nb\\c', 'escaped'),
+    { type: 'hardlink', path: Buffer.from('second'), target: Buffer.from('usr/lib/twice'), ...base },
+  ])
+  const result = await write(path, archive, settings({ manifest: true }))
+  if (!result.ok) throw new Error(result.failure.code)
+  const { manifest } = result.value
+  const tree = join(folder, 'dumped')
+  mkdirSync(tree)
+  setLength(path, result.value.bytes)
+  debugfs(rootOf(path, result.value), `rdump / ${tree}`)
+  writeFileSync(join(folder, 'sums'), Buffer.from(manifest ?? '', 'latin1'))
+  const checked = run('sha256sum', ['--strict', '--quiet', '-c', join(folder, 'sums')], tree)
+  expect(checked).toBe('')
+  const listed = run('find', ['.', '-type', 'f', '-printf', '.'], tree).length
+  expect((manifest ?? '').split('\n').length - 1).toBe(listed)
+  expect(manifest).toContain('  boot/ldlinux.sys\n')
 })
 
 test('what cannot become a disk is a value that says why', async () => {

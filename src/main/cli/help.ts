@@ -28,7 +28,8 @@ ever started.
   --archive PATH      what docker save wrote, or an OCI layout (a tar or a folder), instead of IMAGE
   --name NAME         which of its images, as REPOSITORY:TAG or id; --platform linux/amd64 when not given
   --rootfs TAR        a tar of a root file system, instead of IMAGE; it may be packed by gzip, zstd or xz
-  -o, --output DISK   the file to make; nothing may be there yet
+  -o, --output DISK   the file to make; nothing may be there yet. Its name's ending is its format:
+                      .qcow2 .vmdk .vdi .vhdx (by qemu-img), .gz .xz .zst, and raw for all others
   --prepare           adds what the image lacks to boot, by docker build; IMAGE stays as it is
   --machine FILE      settings of the machine as JSON, such as {"hostname": "kiosk", "sshServer": true};
                       passwords as crypt hashes, as openssl passwd -6 makes them

@@ -10,7 +10,8 @@ import { diskIdOf, manifestPath, type Library } from '../library/library'
 import type { InspectedImage, PreparedTree, TreeSource } from '../source/tree-source'
 import type { DirectTarget } from './direct/run'
 import { prepareEngine, type BuiltDisk, type Engine } from './engines'
-import { beginOutput, checkOutputPath, checkOutputSpace } from './output'
+import { beginOutput, checkOutputPath, checkOutputSpace, type OutputFile } from './output'
+import { preparePacker, type Packer } from './pack'
 import { checkArchitecture, planBuild, type BuildPlan } from './plan'
 
 /** What is to be built from what. */
@@ -44,19 +45,22 @@ export function buildWork(input: BuildInput): JobWork<DiskRecord> {
 export async function buildDisk(context: JobContext, input: BuildInput): Promise<Result<DiskRecord>> {
   const { settings, outputPath } = input
   context.phase(settings.preparation === null ? 'prepare' : 'image')
-  if (settings.format !== 'raw') return fail('not-supported', { what: `${settings.format} files` })
   const path = await checkOutputPath(outputPath)
   if (!path.ok) return path
+  const packer = await preparePacker(settings.format)
+  if (!packer.ok) return packer
   const ready = await prepareBuild(context, input.source, settings)
   if (!ready.ok) return ready
   const { image, plan, originalId } = ready.value
-  const space = await checkOutputSpace(outputPath, plan.expectedBytes, image.sizeBytes)
+  // The raw disk and what is made of it lie there together for a while.
+  const contentBytes = image.sizeBytes * (packer.value === null ? 1 : 2)
+  const space = await checkOutputSpace(outputPath, plan.expectedBytes, contentBytes)
   if (!space.ok) return space
 
   const output = await beginOutput(outputPath)
   if (!output.ok) return output
   context.defer(output.value.discard)
-  const built = await runBuild(context, ready.value, { kind: 'file', path: output.value.partPath })
+  const built = await buildFile(context, ready.value, outputPath, output.value, packer.value)
   if (!built.ok) return built
   context.signal.throwIfAborted()
   const { sizeBytes, firmware, secureBoot } = built.value
@@ -86,6 +90,26 @@ export async function buildDisk(context: JobContext, input: BuildInput): Promise
     context.log(`the list of disks was not written: ${String(error)}`)
   }
   return ok(record)
+}
+
+/** Makes the file: a raw disk at once, any other from a raw one beside it that goes away again. */
+async function buildFile(
+  context: JobContext,
+  ready: ReadyBuild,
+  outputPath: string,
+  output: OutputFile,
+  packer: Packer | null,
+): Promise<Result<BuiltDisk>> {
+  if (packer === null) return runBuild(context, ready, { kind: 'file', path: output.partPath })
+  const raw = await beginOutput(`${outputPath}.raw`)
+  if (!raw.ok) return raw
+  context.defer(raw.value.discard)
+  const built = await runBuild(context, ready, { kind: 'file', path: raw.value.partPath })
+  if (!built.ok) return built
+  context.phase('pack')
+  const packed = await packer.pack(context, raw.value.partPath, output.partPath)
+  // The block map tells of places in a raw disk.
+  return packed.ok ? ok({ ...built.value, blockMap: null }) : packed
 }
 
 /**

@@ -125,8 +125,8 @@ async function write(
     outlet,
   )
   const manifest = settings.manifest ? new Manifest() : null
-  const handler = fillFrom(writer)
-  const reader = new TarReader(manifest === null ? handler : manifest.watch(handler))
+  writer.listener = manifest
+  const reader = new TarReader(fillFrom(writer))
   for await (const chunk of source) {
     signal.throwIfAborted()
     reader.push(chunk)
@@ -163,7 +163,7 @@ async function write(
     blockMap: outlet.blockMap(),
     bytesWritten: outlet.bytesWritten,
     skippedXattrs: [...writer.skippedXattrs],
-    manifest: manifest === null ? null : manifest.text(),
+    manifest: manifest === null ? null : manifest.text(writer),
   }
 }
 

@@ -1,74 +1,80 @@
 import { Buffer } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
-import type { TarEntry, TarHandler } from '../tar/entry'
+import { S_IFMT, S_IFREG } from '../../disk/ext4/layout'
+import type { Directory } from '../../disk/ext4/tree'
+import type { Ext4Writer, FileListener } from '../../disk/ext4/writer'
 
 const ZEROES = Buffer.alloc(1024 * 1024)
 
 /**
- * The SHA-256 of each file of an archive, taken while it passes. A hash costs about as much time as all the rest:
- * it is taken on request.
+ * The SHA-256 of each file of a file system, taken while it is written: of what the archive brought and of what was
+ * added to it. A hash costs about as much time as all the rest: it is taken on request.
  */
-export class Manifest {
-  private readonly sums = new Map<string, string>()
-  private entry: TarEntry | null = null
+export class Manifest implements FileListener {
+  private readonly sums = new Map<number, string>()
   private hash: Hash | null = null
+  private inode = 0
+  private size = 0
+  private segments: number[] | null = null
   /** Where in the file the next data belongs, and in which of its parts. */
   private position = 0
   private segment = 0
 
-  /** Passes everything on and listens. */
-  watch(handler: TarHandler): TarHandler {
-    return {
-      entry: (entry) => {
-        handler.entry(entry)
-        if (entry.type === 'hardlink') this.sums.set(entry.path, this.sums.get(entry.target) ?? '')
-        else this.sums.delete(entry.path)
-        if (entry.type !== 'file') return
-        this.entry = entry
-        this.hash = createHash('sha256')
-        this.position = 0
-        this.segment = 0
-      },
-      data: (bytes, start, end) => {
-        handler.data(bytes, start, end)
-        this.take(bytes.subarray(start, end))
-      },
-      endFile: () => {
-        handler.endFile()
-        if (this.entry === null || this.hash === null) return
-        this.hole(this.entry.size)
-        this.sums.set(this.entry.path, this.hash.digest('hex'))
-      },
-    }
+  file(inode: number, size: number, segments: number[] | null): void {
+    this.inode = inode
+    this.size = size
+    this.segments = segments
+    this.hash = createHash('sha256')
+    this.position = 0
+    this.segment = 0
   }
 
-  /** Lines of `sha256sum`, sorted by path; names are bytes, one to a character. */
-  text(): string {
-    const lines = [...this.sums].filter(([, sum]) => sum !== '').sort(([a], [b]) => (a < b ? -1 : 1))
-    return lines.map(([path, sum]) => `${sum}  ${path}\n`).join('')
-  }
-
-  private take(bytes: Uint8Array): void {
-    const segments = this.entry?.segments ?? null
-    if (segments === null) {
-      this.hash?.update(bytes)
-      this.position += bytes.length
+  data(bytes: Uint8Array, start: number, end: number): void {
+    if (this.segments === null) {
+      this.hash?.update(bytes.subarray(start, end))
+      this.position += end - start
       return
     }
-    let from = 0
-    while (from < bytes.length) {
-      const offset = segments[this.segment * 2] as number
-      const end = offset + (segments[this.segment * 2 + 1] as number)
-      if (this.position >= end) {
+    let from = start
+    while (from < end) {
+      const offset = this.segments[this.segment * 2] as number
+      const segmentEnd = offset + (this.segments[this.segment * 2 + 1] as number)
+      if (this.position >= segmentEnd) {
         this.segment++
         continue
       }
       this.hole(offset)
-      const count = Math.min(end - this.position, bytes.length - from)
+      const count = Math.min(segmentEnd - this.position, end - from)
       this.hash?.update(bytes.subarray(from, from + count))
       this.position += count
       from += count
     }
+  }
+
+  endFile(): void {
+    this.hole(this.size)
+    if (this.hash !== null) this.sums.set(this.inode, this.hash.digest('hex'))
+    this.hash = null
+  }
+
+  /**
+   * Lines as `sha256sum` writes them, sorted by path; names are bytes, one to a character.
+   * @param writer the finished file system
+   */
+  text(writer: Ext4Writer): string {
+    const lines: { path: string; line: string }[] = []
+    const walk = (directory: Directory, before: string): void => {
+      for (const [name, inode] of directory.entries) {
+        const path = `${before}${name}`
+        const below = writer.tree.directories.get(inode)
+        if (below !== undefined) walk(below, `${path}/`)
+        if ((writer.inodes.mode.get(inode) & S_IFMT) !== S_IFREG) continue
+        lines.push({ path, line: sumLine(this.sums.get(inode) ?? '', path) })
+      }
+    }
+    walk(writer.tree.root, '')
+    lines.sort((a, b) => (a.path < b.path ? -1 : 1))
+    return lines.map(({ line }) => line).join('')
   }
 
   /** Zeroes up to a position of the file. */
@@ -79,4 +85,10 @@ export class Manifest {
       this.position += count
     }
   }
+}
+
+/** A name with a line feed or a backslash is escaped, and the line begins with a backslash (coreutils, "cksum output modes"). */
+function sumLine(sum: string, path: string): string {
+  const escaped = path.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+  return `${escaped === path ? '' : '\\'}${sum}  ${escaped}\n`
 }

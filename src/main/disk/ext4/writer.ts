@@ -52,6 +52,13 @@ export interface Ext4Settings {
   time: number
 }
 
+/** Told of each regular file's data as it is written; the arguments are those of the writer's own methods. */
+export interface FileListener {
+  file(inode: number, size: number, segments: number[] | null): void
+  data(bytes: Uint8Array, start: number, end: number): void
+  endFile(): void
+}
+
 const DEVICES = { character: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO, socket: S_IFSOCK } as const
 export type DeviceKind = keyof typeof DEVICES
 
@@ -83,6 +90,9 @@ export class Ext4Writer {
   bootSector: Uint8Array = new Uint8Array()
   /** Attributes that ext4 has no place for, with the number of times they came. */
   readonly skippedXattrs = new Map<string, number>()
+
+  /** Told of all files that are added from then on. */
+  listener: FileListener | null = null
 
   private readonly fileData: FileData
 
@@ -141,16 +151,19 @@ export class Ext4Writer {
     const runs = this.allocator.take(plan.blocks)
     this.setBlocks(inode, plan.parts, runs)
     this.fileData.begin(plan, runs)
+    this.listener?.file(inode, size, segments)
   }
 
   /** Takes bytes [start, end) of the file that was added last: all its data in order, holes left out. */
   data(bytes: Uint8Array, start: number, end: number): void {
     this.fileData.take(bytes, start, end)
+    this.listener?.data(bytes, start, end)
   }
 
   /** Ends the file: fills its last block. */
   endFile(): void {
     this.fileData.end()
+    this.listener?.endFile()
   }
 
   /** Adds a whole file. */
