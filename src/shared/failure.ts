@@ -36,7 +36,7 @@ const failureFacts = {
   /** The image has no program for a setting of the machine. */
   'setting-unmet': z.object({
     image: z.string(),
-    setting: z.enum(['ssh', 'sudo', 'wifi', 'timeZone', 'locale', 'keyboard', 'grow']),
+    setting: z.enum(['ssh', 'sudo', 'network', 'wifi', 'timeZone', 'locale', 'keyboard', 'grow']),
   }),
   'setting-invalid': z.object({ setting: z.string(), reason: z.string() }),
   'tar-invalid': z.object({ offset: z.number(), reason: z.string() }),

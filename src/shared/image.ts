@@ -36,6 +36,10 @@ export const equipmentNames = [
   'sfdisk',
   'resize2fs',
   'zoneinfo',
+  'systemd-networkd',
+  'systemd-resolved',
+  'NetworkManager',
+  'ifup',
 ] as const
 export type Equipment = (typeof equipmentNames)[number]
 
@@ -177,16 +181,21 @@ export function hasCommand({ applications }: ImageFacts): boolean {
   return words.length > 0 && !isInit && !(isShell && !words.includes('-c') && words.length < 3)
 }
 
-/** Settings that need something of the image, which a preparation brings. */
+/**
+ * Settings that need something of the image, which a preparation brings: each
+ * names groups of equipment, one of which must be there as a whole.
+ */
 export const equippedSettings = {
-  ssh: ['sshd'],
-  sudo: ['sudo'],
-  wifi: ['wpa_supplicant'],
-  timeZone: ['zoneinfo'],
-  locale: ['localedef'],
-  keyboard: ['setupcon'],
-  grow: ['sfdisk', 'resize2fs'],
-} as const satisfies Record<string, readonly Equipment[]>
+  ssh: [['sshd']],
+  sudo: [['sudo']],
+  // networkd leaves the resolver to another service.
+  network: [['systemd-networkd', 'systemd-resolved'], ['NetworkManager'], ['ifup']],
+  wifi: [['wpa_supplicant']],
+  timeZone: [['zoneinfo']],
+  locale: [['localedef']],
+  keyboard: [['setupcon']],
+  grow: [['sfdisk', 'resize2fs']],
+} as const satisfies Record<string, readonly (readonly Equipment[])[]>
 export type EquippedSetting = keyof typeof equippedSettings
 
 /**
@@ -197,6 +206,7 @@ export function wishesOf(machine: MachineSettings): EquippedSetting[] {
   const wishes: Record<EquippedSetting, boolean> = {
     ssh: machine.sshServer,
     sudo: machine.user?.sudo === true,
+    network: machine.network.kind !== 'keep' || machine.wifi !== null,
     wifi: machine.wifi !== null,
     timeZone: machine.timeZone !== null,
     // C and POSIX are in the library itself.
@@ -214,9 +224,10 @@ export function wishesOf(machine: MachineSettings): EquippedSetting[] {
  * @param machine what was chosen
  */
 export function unmetSettings(facts: ImageFacts, machine: MachineSettings): EquippedSetting[] {
-  return wishesOf(machine).filter((name) =>
-    equippedSettings[name].some((needed) => !facts.equipment.includes(needed)),
-  )
+  return wishesOf(machine).filter((name) => {
+    const groups: readonly (readonly Equipment[])[] = equippedSettings[name]
+    return !groups.some((group) => group.every((needed) => facts.equipment.includes(needed)))
+  })
 }
 
 export const chainLinkNames = ['disk', 'partition', 'bootloader', 'kernel', 'init', 'applications'] as const

@@ -526,6 +526,7 @@ const preparationRemedies: Record<FailureFacts<'preparation-failed'>['reason'], 
 const settingNames: Record<FailureFacts<'setting-unmet'>['setting'], string> = {
   ssh: 'the SSH server',
   sudo: 'the user who may become root',
+  network: 'the network',
   wifi: 'Wi-Fi',
   timeZone: 'the time zone',
   locale: 'the language',

@@ -84,8 +84,8 @@ function settings(changes: Partial<DiskSettings> = {}): DiskSettings {
     label: 'slipway',
     diskSignature: 0x12345678,
     time: 1700000000,
-    edits: machineEdits({ hostname: 'machine', rootUuid: UUID, systemd: true, resolved: false }),
-    boot: { loaders: hostLoaders(table), kernel: null, kernelArguments: 'quiet' },
+    edits: machineEdits({ hostname: 'machine', rootUuid: UUID, systemd: true, resolved: false, masked: [] }),
+    boot: { loaders: hostLoaders(table), kernel: null, kernelArguments: 'quiet', serialConsole: false },
     manifest: false,
     ...changes,
   }

@@ -33,7 +33,7 @@ const settings: DiskSettings = {
   label: 'slipway',
   diskSignature: 1,
   time: 1700000000,
-  edits: machineEdits({ hostname: 'machine', rootUuid: UUID, systemd: false, resolved: false }),
+  edits: machineEdits({ hostname: 'machine', rootUuid: UUID, systemd: false, resolved: false, masked: [] }),
   boot: null,
   manifest: false,
 }

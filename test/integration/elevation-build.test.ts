@@ -85,6 +85,7 @@ function buildDisk(tar: string, options: Options = {}): Promise<Result<null>> {
     kernelPath: '/vmlinuz',
     initramfsPath: '/initrd.img',
     kernelArguments: 'quiet',
+    serialConsole: false,
     edits: options.edits ?? noEdits,
     tarBytesTotal: 1000 * MIB,
   })
@@ -106,7 +107,13 @@ describe('the HOWTO’s image', () => {
   test('becomes a disk with the same tree, a clean file system and its boot loader', async () => {
     await makeDiskFile(disk)
     const phases: string[] = []
-    const edits = machineEdits({ hostname: 'm', rootUuid: DISK_UUID, systemd: true, resolved: false })
+    const edits = machineEdits({
+      hostname: 'm',
+      rootUuid: DISK_UUID,
+      systemd: true,
+      resolved: false,
+      masked: [],
+    })
     const built = await buildDisk(tar, { edits, sizeBytes: 3000 * MIB, onPhase: (name) => phases.push(name) })
     expect(built).toEqual({ ok: true, value: null })
     expect(phases).toEqual(['format', 'copy', 'bootloader', 'check'])

@@ -48,6 +48,7 @@ async function main(): Promise<void> {
       kernelPath: '/vmlinuz',
       initramfsPath: '/initrd.img',
       kernelArguments: '',
+      serialConsole: false,
       edits: { removed: ['.dockerenv'], emptied: [], added: [] },
       tarBytesTotal: null,
     })

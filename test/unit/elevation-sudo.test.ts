@@ -38,6 +38,7 @@ describe('syslinuxConfiguration', () => {
     kernelPath: '/vmlinuz',
     initramfsPath: '/initrd.img',
     kernelArguments: 'console=ttyS0',
+    serialConsole: false,
   }
 
   it('boots the one entry from the root by its UUID', () => {

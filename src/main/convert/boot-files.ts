@@ -9,6 +9,18 @@ export interface BootEntry {
   initramfsPath: string
   /** More words for the kernel's command line; may be empty. */
   kernelArguments: string
+  /** A second entry, `serial`, with the console on the first serial port. */
+  serialConsole: boolean
+}
+
+/** The last console is the machine's own (kernel.org, admin-guide/serial-console). */
+const SERIAL_ARGUMENTS = 'console=tty0 console=ttyS0,115200'
+
+/** An entry of the boot loader's menu; the first is booted unless somebody chooses. */
+export interface KernelEntry {
+  label: string
+  title: string
+  commandLine: string
 }
 
 /**
@@ -21,9 +33,18 @@ export function kernelCommandLine(entry: BootEntry): string {
   return `root=UUID=${entry.rootUuid} rootwait rw ${entry.kernelArguments}`.trim()
 }
 
+/** The entries of the boot loader's menu, for every boot loader alike. */
+export function kernelEntries(entry: BootEntry): KernelEntry[] {
+  const commandLine = kernelCommandLine(entry)
+  const plain = { label: 'linux', title: 'Linux', commandLine }
+  if (!entry.serialConsole) return [plain]
+  const serial = `${commandLine} ${SERIAL_ARGUMENTS}`
+  return [plain, { label: 'serial', title: 'Linux, serial console', commandLine: serial }]
+}
+
 /**
  * The text of syslinux.cfg (syslinux.zytor.com/wiki, "SYSLINUX/Config"): one
- * entry, booted after a second in which a key shows the prompt.
+ * entry, booted after a second in which a key shows the prompt, or a second one by its label.
  * @param entry what to boot
  */
 export function syslinuxConfiguration(entry: BootEntry): string {
@@ -31,10 +52,12 @@ export function syslinuxConfiguration(entry: BootEntry): string {
     'DEFAULT linux',
     // Tenths of a second.
     'TIMEOUT 10',
-    'LABEL linux',
-    `  KERNEL ${entry.kernelPath}`,
-    `  INITRD ${entry.initramfsPath}`,
-    `  APPEND ${kernelCommandLine(entry)}`,
+    ...kernelEntries(entry).flatMap(({ label, commandLine }) => [
+      `LABEL ${label}`,
+      `  KERNEL ${entry.kernelPath}`,
+      `  INITRD ${entry.initramfsPath}`,
+      `  APPEND ${commandLine}`,
+    ]),
     '',
   ].join('\n')
 }

@@ -15,6 +15,8 @@ export interface AddedEntry {
   content?: Uint8Array
   /** A symlink's target. */
   target?: string
+  /** Numbers of user and group; root's when absent. */
+  owner?: { user: number; group: number }
 }
 
 export interface TreeEdits {
@@ -22,7 +24,7 @@ export interface TreeEdits {
   removed: readonly string[]
   /** Directories that come over empty. */
   emptied: readonly string[]
-  /** Entries put at the end, owned by root; whatever the image had under the same path is left out. */
+  /** Entries put at the end; whatever the image had under the same path is left out. */
   added: readonly AddedEntry[]
 }
 
@@ -38,7 +40,35 @@ export interface MachineIdentity {
   systemd: boolean
   /** True when the image has systemd-resolved. */
   resolved: boolean
+  /** Units of systemd that the image has masked because it was made for containers. */
+  masked: readonly string[]
 }
+
+/**
+ * What would be the same on every machine of an image, or is only right in a
+ * container: ids, keys and seeds; the policy that starts no service
+ * (invoke-rc.d(8)); what images leave out to be small, and dpkg's
+ * force-unsafe-io, which a power cut turns into broken packages (docker-library, debuerreotype).
+ */
+const residue = [
+  '.dockerenv',
+  'etc/resolv.conf',
+  'etc/machine-id',
+  'var/lib/dbus/machine-id',
+  'var/lib/systemd/random-seed',
+  'var/lib/systemd/credential.secret',
+  'var/lib/urandom/random-seed',
+  ...['rsa', 'dsa', 'ecdsa', 'ed25519'].flatMap((type) => [
+    `etc/ssh/ssh_host_${type}_key`,
+    `etc/ssh/ssh_host_${type}_key.pub`,
+  ]),
+  'usr/sbin/policy-rc.d',
+  ...['clean', 'no-languages', 'gzip-indexes', 'autoremove-suggests'].map(
+    (name) => `etc/apt/apt.conf.d/docker-${name}`,
+  ),
+  'etc/dpkg/dpkg.cfg.d/docker-apt-speedup',
+  'etc/dpkg/dpkg.cfg.d/docker',
+]
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -68,10 +98,17 @@ export function machineEdits(machine: MachineIdentity): TreeEdits {
     // A link to /proc/mounts is what the engine leaves; libmount wants the process's own (mount(8)).
     { path: 'etc/mtab', kind: 'symlink', mode: 0o777, target: '../proc/self/mounts' },
   ]
-  const removed = ['.dockerenv', 'etc/resolv.conf', 'etc/machine-id', 'var/lib/dbus/machine-id']
+  const removed = [...residue, ...machine.masked.map((unit) => `etc/systemd/system/${unit}`)]
   if (machine.systemd) {
     // "uninitialized" would start the first-boot questions (systemd-firstboot(1)); an empty file only makes a new id.
     added.push({ path: 'etc/machine-id', kind: 'file', mode: 0o444, content: new Uint8Array() })
+    // It would wait for answers at the console.
+    added.push({
+      path: 'etc/systemd/system/systemd-firstboot.service',
+      kind: 'symlink',
+      mode: 0o777,
+      target: '/dev/null',
+    })
   }
   if (machine.resolved) {
     added.push({

@@ -103,6 +103,7 @@ async function buildDirectly(
             loaders,
             kernel: { kernelPath: boot.kernelPath, initramfsPath: boot.initramfsPath },
             kernelArguments: boot.kernelArguments,
+            serialConsole: boot.serialConsole,
           },
     manifest,
   }
@@ -169,6 +170,7 @@ async function buildByKernel(
       diskSignature: plan.diskSignature,
       kernelPath: boot.kernelPath,
       initramfsPath: boot.initramfsPath,
+      serialConsole: boot.serialConsole,
       kernelArguments: boot.kernelArguments,
       edits: plan.edits,
       tarBytesTotal: tree.contentBytes,

@@ -8,7 +8,8 @@ import {
   type PartitionTable,
 } from '../../shared/image'
 import type { InspectedImage } from '../source/tree-source'
-import { machineEdits, noEdits, type TreeEdits } from './edits'
+import { joinEdits, machineEdits, noEdits, type TreeEdits } from './edits'
+import { settingsEdits } from './machine/machine-edits'
 
 const MIB = 1024 * 1024
 
@@ -44,6 +45,8 @@ export interface BootPlan {
   initramfsPath: string
   /** Words for the kernel's command line beyond the root; may be empty. */
   kernelArguments: string
+  /** A second boot entry with the console on the first serial port. */
+  serialConsole: boolean
 }
 
 /**
@@ -52,7 +55,7 @@ export interface BootPlan {
  * @param image what the image has
  * @param settings what was chosen
  * @returns the plan, or the first reason why nothing could boot: `image-architecture`,
- *   `kernel-missing`, `initramfs-missing`, `init-missing`, `size-too-small`, `size-too-large`, `not-supported`
+ *   `kernel-missing`, `initramfs-missing`, `init-missing`, `setting-unmet`, `setting-invalid`, `size-too-small`, `size-too-large`, `not-supported`
  */
 export function planBuild(image: InspectedImage, settings: BuildSettings): Result<BuildPlan> {
   const { engine, table, manifest } = settings
@@ -74,6 +77,8 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
     .update(`slipway disk ${image.id} ${engine} ${JSON.stringify(size)} ${table} ${boot.value !== null}`)
     .digest()
   const rootUuid = uuidFrom(seed.subarray(0, 16))
+  const edits = boot.value === null ? ok(noEdits) : editsOf(image, settings, rootUuid)
+  if (!edits.ok) return edits
   return ok({
     size,
     expectedBytes,
@@ -83,7 +88,7 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
     diskSignature: seed.readUInt32LE(16) || 1,
     boot: boot.value,
     manifest,
-    edits: boot.value === null ? noEdits : editsOf(image, rootUuid),
+    edits: edits.value,
   })
 }
 
@@ -107,17 +112,24 @@ function planBoot(image: InspectedImage, settings: BuildSettings): Result<BootPl
     kernelArguments: [init.path === '/sbin/init' ? '' : `init=${init.path}`, settings.kernelArguments]
       .filter((words) => words !== '')
       .join(' '),
+    serialConsole: settings.machine.serialConsole,
   })
 }
 
-function editsOf(image: InspectedImage, rootUuid: string): TreeEdits {
+function editsOf(image: InspectedImage, settings: BuildSettings, rootUuid: string): Result<TreeEdits> {
+  const { machine, kernelArguments } = settings
   const isSystemd = image.init?.kind === 'systemd'
-  return machineEdits({
-    hostname: hostnameOf(image.name),
+  const hasSerialConsole = machine.serialConsole || /\bconsole=ttyS0\b/.test(kernelArguments)
+  const chosen = settingsEdits(image, machine, hasSerialConsole)
+  if (!chosen.ok) return chosen
+  const residue = machineEdits({
+    hostname: machine.hostname ?? hostnameOf(image.name),
     rootUuid,
     systemd: isSystemd,
     resolved: isSystemd && image.hasResolved,
+    masked: image.files.masked,
   })
+  return ok(joinEdits(residue, chosen.value))
 }
 
 /** Sixteen bytes as a UUID of version 8, which is free for uses of one's own (RFC 9562, 5.8). */

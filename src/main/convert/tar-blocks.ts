@@ -36,10 +36,12 @@ export function decodeHeader(block: Buffer): TarHeader | 'end' | null {
 }
 
 /**
- * Writes a ustar header of an entry owned by root. Names too long for it are cut: a pax record before it has them.
- * @param entry `mode` permission bits, `time` seconds since 1970
+ * Writes a ustar header. Names too long for it are cut: a pax record before it has them.
+ * @param entry `mode` permission bits, `time` seconds since 1970, `owner` root when absent; numbers from 2^21 on need a pax record before it
  */
-export function encodeHeader(entry: TarHeader & { mode: number; time: number }): Buffer {
+export function encodeHeader(
+  entry: TarHeader & { mode: number; time: number; owner?: { user: number; group: number } },
+): Buffer {
   const text = (value: string, bytes: number): Uint8Array => Buffer.from(value.slice(0, bytes), 'latin1')
   const octal = (value: number, bytes: number): Uint8Array =>
     text(value.toString(8).padStart(bytes - 1, '0'), bytes)
@@ -47,8 +49,8 @@ export function encodeHeader(entry: TarHeader & { mode: number; time: number }):
     USTAR.encode({
       name: text(entry.path, 100),
       mode: octal(entry.mode, 8),
-      uid: octal(0, 8),
-      gid: octal(0, 8),
+      uid: octal((entry.owner?.user ?? 0) % 2 ** 21, 8),
+      gid: octal((entry.owner?.group ?? 0) % 2 ** 21, 8),
       size: octal(entry.sizeBytes, 12),
       mtime: octal(entry.time, 12),
       // The sum is made with blanks in its own place.

@@ -276,7 +276,7 @@ function hasNothingBelow(entry: AddedEntry): boolean {
 function writeEntry(entry: AddedEntry, time: number, output: Output): void {
   const type = { file: '0', directory: '5', symlink: '2' }[entry.kind]
   const content = Buffer.from(entry.content ?? [])
-  output.push(encodePax(new Map([['path', entry.path], ...linkRecord(entry)])))
+  output.push(encodePax(new Map([['path', entry.path], ...linkRecord(entry), ...ownerRecords(entry)])))
   output.push(
     encodeHeader({
       path: entry.path,
@@ -285,9 +285,20 @@ function writeEntry(entry: AddedEntry, time: number, output: Output): void {
       mode: entry.mode,
       time,
       sizeBytes: content.length,
+      ...(entry.owner === undefined ? {} : { owner: entry.owner }),
     }),
   )
   output.push(Buffer.concat([content, Buffer.alloc(padded(content.length) - content.length)]))
+}
+
+/** The header has no room for large numbers. */
+function ownerRecords({ owner }: AddedEntry): [string, string][] {
+  return owner === undefined
+    ? []
+    : [
+        ['uid', String(owner.user)],
+        ['gid', String(owner.group)],
+      ]
 }
 
 function linkRecord(entry: AddedEntry): [string, string][] {

@@ -56,7 +56,6 @@ function purposesOf(image: ImageFacts, machine: MachineSettings): PackagePurpose
     ['initramfs', lacks('initramfs')],
     ['init', lacks('init')],
     ['hardware', !isBootable(image)],
-    ['network', lacks('network') && (machine.network.kind !== 'keep' || machine.wifi !== null)],
   ]
   return [
     ...purposes.flatMap(([purpose, isNeeded]) => (isNeeded ? [purpose] : [])),

@@ -1,7 +1,7 @@
 import type { EquippedSetting, ImageFacts, RecipeFamily } from '../../shared/image'
 
 /** What packages are installed for: parts that an image may lack, settings of the machine, and what every machine has. */
-export type PackagePurpose = 'kernel' | 'initramfs' | 'init' | 'hardware' | 'network' | EquippedSetting
+export type PackagePurpose = 'kernel' | 'initramfs' | 'init' | 'hardware' | EquippedSetting
 
 /** How images of one family of distributions become bootable: data, and the two ends of a Dockerfile. */
 export interface Recipe {

@@ -44,7 +44,7 @@ export async function fileFacts(files: TreeFiles): Promise<FileFacts> {
     initramfs,
     init,
     rootLogin: rootLoginOf(machine.files.shadow?.text ?? null),
-    hasResolved: (await files.resolve('/usr/lib/systemd/systemd-resolved')) !== null,
+    hasResolved: machine.equipment.includes('systemd-resolved'),
     ...machine,
     recipe: recipeOf(distribution, machine.packageManager),
     missing: (Object.keys(has) as MissingPart[]).filter((part) => !has[part]),

@@ -30,23 +30,7 @@ export interface MachineFacts extends Pick<ImageFacts, 'packageManager' | 'netwo
 }
 
 /** What decides how a setting is made. */
-const soughtPaths = [
-  '/usr/lib/systemd/system',
-  '/usr/lib/systemd/systemd-networkd',
-  '/usr/sbin/NetworkManager',
-  '/usr/bin/NetworkManager',
-  '/sbin/ifup',
-  '/usr/sbin/ifup',
-  '/usr/sbin/sshd',
-  '/bin/bash',
-  '/usr/bin/setpriv',
-  '/etc/init.d/rc',
-  '/etc/local.d',
-  '/etc/sudoers.d',
-  '/etc/vconsole.conf',
-  '/etc/default/keyboard',
-  '/usr/bin/localectl',
-] as const
+const soughtPaths = ['/bin/bash', '/usr/bin/setpriv', '/lib/systemd/system/ssh.service'] as const
 
 const managers: readonly [NonNullable<ImageFacts['packageManager']>, string][] = [
   ['apt', '/usr/bin/apt-get'],
@@ -61,11 +45,16 @@ const equipmentPaths: Record<Equipment, readonly string[]> = {
   sshd: ['/usr/sbin/sshd', '/usr/bin/sshd'],
   sudo: ['/usr/bin/sudo'],
   wpa_supplicant: ['/usr/sbin/wpa_supplicant', '/sbin/wpa_supplicant', '/usr/bin/wpa_supplicant'],
-  localedef: ['/usr/bin/localedef'],
+  // The program comes with the C library; what it works on does not.
+  localedef: ['/usr/share/i18n/locales/de_DE'],
   setupcon: ['/usr/bin/setupcon', '/bin/setupcon', '/usr/bin/localectl'],
   sfdisk: ['/usr/sbin/sfdisk', '/sbin/sfdisk', '/usr/bin/sfdisk'],
   resize2fs: ['/usr/sbin/resize2fs', '/sbin/resize2fs', '/usr/bin/resize2fs'],
   zoneinfo: ['/usr/share/zoneinfo/Europe/Berlin'],
+  'systemd-networkd': ['/usr/lib/systemd/systemd-networkd', '/lib/systemd/systemd-networkd'],
+  'systemd-resolved': ['/usr/lib/systemd/systemd-resolved', '/lib/systemd/systemd-resolved'],
+  NetworkManager: ['/usr/sbin/NetworkManager', '/usr/bin/NetworkManager'],
+  ifup: ['/sbin/ifup', '/usr/sbin/ifup'],
 }
 
 /** What images for containers mask so that systemd keeps quiet in them (Red Hat's ubi-init, openSUSE's and others' Dockerfiles). */

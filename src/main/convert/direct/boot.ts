@@ -34,6 +34,8 @@ export interface BootSettings {
   kernel: KernelPaths | null
   /** more words for the kernel's command line; may be empty */
   kernelArguments: string
+  /** a second entry with the console on the first serial port */
+  serialConsole: boolean
 }
 
 const SECTORS_PER_BLOCK = 8
@@ -46,7 +48,8 @@ export function applyEdits(writer: Ext4Writer, edits: TreeEdits): void {
   for (const path of edits.removed) writer.remove(path)
   for (const path of edits.emptied) writer.empty(path)
   for (const entry of edits.added) {
-    const attributes = writer.defaults(entry.mode)
+    const { user, group } = entry.owner ?? { user: 0, group: 0 }
+    const attributes = { ...writer.defaults(entry.mode), uid: user, gid: group }
     if (entry.kind === 'directory') writer.directory(entry.path, attributes)
     else if (entry.kind === 'symlink') writer.symlink(entry.path, attributes, entry.target ?? '')
     else writer.wholeFile(entry.path, attributes, entry.content ?? new Uint8Array())

@@ -1,4 +1,4 @@
-import { type BootEntry, kernelCommandLine } from '../boot-files'
+import { type BootEntry, kernelEntries } from '../boot-files'
 
 /**
  * The text of grub.cfg on the EFI system partition: finds the root by its UUID, and loads what the distribution's
@@ -9,10 +9,12 @@ export function grubConfiguration(entry: BootEntry): string {
   return [
     'set timeout=1',
     `search --no-floppy --fs-uuid --set=root ${entry.rootUuid}`,
-    "menuentry 'Linux' {",
-    `  linux ${entry.kernelPath} ${kernelCommandLine(entry)}`,
-    `  initrd ${entry.initramfsPath}`,
-    '}',
+    ...kernelEntries(entry).flatMap(({ title, commandLine }) => [
+      `menuentry '${title}' {`,
+      `  linux ${entry.kernelPath} ${commandLine}`,
+      `  initrd ${entry.initramfsPath}`,
+      '}',
+    ]),
     '',
   ].join('\n')
 }

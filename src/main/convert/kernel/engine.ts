@@ -25,6 +25,8 @@ export interface KernelBuild {
   initramfsPath: string
   /** More words for the kernel's command line. */
   kernelArguments: string
+  /** A second boot entry with the console on the first serial port. */
+  serialConsole: boolean
   /** What changes between image and machine; the boot loader's part is added here. */
   edits: TreeEdits
   /** Bytes that the tar will have, as far as known, for the progress. */
@@ -55,7 +57,10 @@ export async function buildWithKernelEngine(context: JobContext, build: KernelBu
     initramfsPath,
     kernelArguments,
   }
-  const edits = joinEdits(build.edits, bootEdits({ rootUuid: build.uuid, ...request }))
+  const edits = joinEdits(
+    build.edits,
+    bootEdits({ rootUuid: build.uuid, ...request, serialConsole: build.serialConsole }),
+  )
   let phase = ''
   // The helper counts bytes; how many there will be is known here.
   const inner: JobContext = {
