@@ -16,6 +16,7 @@ import { createHandlers } from './ipc/handlers'
 import { registerContract } from './ipc/register'
 import { createJobManager } from './jobs/manager'
 import { imageSettingsFile, openImageSettings } from './library/image-settings'
+import { openedArchives } from './source/opened'
 import { libraryFolder, openLibrary } from './library/library'
 import type { EngineState, ListedDisk, ListedDrive } from '../shared/ipc/contract'
 import type { ImageSummary } from '../shared/image'
@@ -51,7 +52,9 @@ async function start(): Promise<void> {
   const engineState = setting<EngineState>(engine.state())
   engine.onState(engineState.set)
   const images = setting<ImageSummary[]>(engine.images())
-  engine.onImages(images.set)
+  const archives = openedArchives(() => listImages())
+  const listImages = (): void => images.set([...archives.list(), ...engine.images()])
+  engine.onImages(listImages)
   const jobList = setting<JobSnapshot[]>([])
   jobs.subscribe(jobList.set)
   const disks = setting<ListedDisk[]>(await library.list())
@@ -68,9 +71,24 @@ async function start(): Promise<void> {
   const window = openWindow(join(__dirname, '../preload/index.cjs'), join(__dirname, '../../assets/icon.png'))
   const previewList = setting<PreviewState[]>([])
   const previews = createPreviews(window, jobs, library, previewList.set)
-  const handlers = createHandlers({ window, engine, drives, library, imageSettings, jobs, previews })
+  const handlers = createHandlers({
+    window,
+    engine,
+    archives,
+    drives,
+    library,
+    imageSettings,
+    jobs,
+    previews,
+  })
   const topics = { engine: engineState, images, drives, disks, jobs: jobList, previews: previewList, host }
-  const unregister = registerContract(window.webContents, APP_ORIGIN, handlers, topics)
+  const unregister = registerContract(
+    window.webContents,
+    APP_ORIGIN,
+    handlers,
+    (path) => archives.open(path),
+    topics,
+  )
   // What was missing may have been installed meanwhile.
   window.on('focus', () => void describeHost().then(host.set))
 

@@ -1,7 +1,8 @@
-import { contextBridge, ipcRenderer } from 'electron'
+import { contextBridge, ipcRenderer, webUtils } from 'electron'
 import {
   callChannel,
   callNames,
+  OPEN_DROPPED_CHANNEL,
   PREVIEW_PORT_CHANNEL,
   READ_TOPIC_CHANNEL,
   topicChannel,
@@ -29,6 +30,9 @@ contextBridge.exposeInMainWorld(
   'slipway',
   Object.freeze({
     call: Object.freeze(call),
+    // A path comes only from a File that a person dropped: one that a script made has none, and anything else throws.
+    openDropped: (file: unknown) =>
+      ipcRenderer.invoke(OPEN_DROPPED_CHANNEL, webUtils.getPathForFile(file as File)),
     read: (name: unknown) => ipcRenderer.invoke(READ_TOPIC_CHANNEL, knownTopic(name)),
     subscribe: (name: unknown, listener: (value: unknown) => void) => {
       const channel = topicChannel(knownTopic(name))

@@ -12,8 +12,10 @@ export const imageSummarySchema = z.object({
   sizeBytes: z.number(),
   /** Milliseconds since 1970. */
   createdAt: z.number(),
-  /** Go's names: amd64, arm64, … */
+  /** Go's names: amd64, arm64, …; empty where only an inspection finds it out. */
   architecture: z.string(),
+  /** The archive that it was opened from, for display; null for an image of the engine. */
+  file: z.string().nullable(),
 })
 export type ImageSummary = z.infer<typeof imageSummarySchema>
 
@@ -55,6 +57,8 @@ export type MissingPart = (typeof missingParts)[number]
 export const imageFactsSchema = z.object({
   id: z.string(),
   name: z.string(),
+  /** The archive that it lies in, which no preparation can change; null for an image of the engine. */
+  file: z.string().nullable(),
   architecture: z.string(),
   sizeBytes: z.number(),
   createdAt: z.number(),

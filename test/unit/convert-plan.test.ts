@@ -8,6 +8,7 @@ const MIB = 1024 * 1024
 
 const image: InspectedImage = {
   id: `sha256:${'ab'.repeat(32)}`,
+  file: null,
   name: 'my-machine:latest',
   architecture: 'amd64',
   sizeBytes: 1000 * MIB,

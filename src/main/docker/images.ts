@@ -25,6 +25,7 @@ export async function listImages(docker: Docker): Promise<ImageSummary[]> {
       sizeBytes: info.Size,
       createdAt: info.Created * 1000,
       architecture,
+      file: null,
     })
   }
   const nameless = (image: ImageSummary): number => (image.names.length === 0 ? 1 : 0)

@@ -60,6 +60,7 @@ function imageFacts(
     typeof value === 'string' ? [value] : (value ?? [])
   return {
     id,
+    file: null,
     name: names.find((name) => name === asked || name === `${asked}:latest`) ?? names[0] ?? id.slice(7, 19),
     architecture: info.Architecture,
     sizeBytes: info.Size,

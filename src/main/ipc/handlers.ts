@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
-import { defaultDiskBytes, imageFactsSchema, neededDiskBytes } from '../../shared/image'
+import { defaultDiskBytes, imageFactsSchema, neededDiskBytes, type ImageSummary } from '../../shared/image'
 import type { Handlers, ListedDisk, ListedDrive } from '../../shared/ipc/contract'
 import type { JobEnding } from '../../shared/job'
 import { defaultFolder, freeDiskPath } from '../app/outputs'
@@ -11,13 +11,13 @@ import type { Previews } from '../app/previews'
 import type { Topic } from './register'
 import { buildWork } from '../convert/build'
 import { listPublicKeys } from '../convert/machine/public-keys'
-import { inspectImage } from '../docker/inspect'
 import { imageSource } from '../docker/source'
 import type { EngineWatcher } from '../docker/watch'
 import { identityOf } from '../drives/watch'
 import { flashDisk } from '../flash/flash'
 import type { JobManager } from '../jobs/manager'
-import type { InspectedImage } from '../source/tree-source'
+import type { OpenedArchives } from '../source/opened'
+import type { InspectedImage, TreeSource } from '../source/tree-source'
 import type { ImageSettings } from '../library/image-settings'
 import { diskIdOf, type Library } from '../library/library'
 import { proposeDockerfile } from '../prepare/propose'
@@ -32,6 +32,7 @@ const helpPages = {
 export interface Services {
   window: BrowserWindow
   engine: EngineWatcher
+  archives: OpenedArchives
   drives: Topic<ListedDrive[]>
   library: Library
   imageSettings: ImageSettings
@@ -41,19 +42,28 @@ export interface Services {
 
 /** What the window may ask for. Each looks ids up in what the main process itself gave out. */
 export function createHandlers(services: Services): Handlers {
-  const { window, engine, drives, library, imageSettings, jobs, previews } = services
+  const { window, engine, archives, drives, library, imageSettings, jobs, previews } = services
   /** Where the next disk of an image goes, once somebody chose. */
   const chosenPaths = new Map<string, string>()
 
+  const imageOf = (imageId: string): ImageSummary | undefined =>
+    [...archives.list(), ...engine.images()].find((image) => image.id === imageId)
   const nameOf = (imageId: string): string =>
-    engine.images().find((image) => image.id === imageId)?.names[0] ??
-    imageId.replace('sha256:', '').slice(0, 12)
+    imageOf(imageId)?.names[0] ?? imageId.replace(/^.*sha256:/, '').slice(0, 12)
   const outputFor = (imageId: string): string =>
     chosenPaths.get(imageId) ?? freeDiskPath(defaultFolder(), nameOf(imageId))
 
-  async function inspect(imageId: string): Promise<Result<InspectedImage>> {
+  /** An image to build from: of an archive without any engine, else of the engine. */
+  function sourceOf(imageId: string): Result<TreeSource> {
+    const opened = archives.source(imageId)
+    if (opened !== null) return ok(opened)
     const current = engine.engine()
-    return current.ok ? inspectImage(current.value.docker, imageId, new AbortController().signal) : current
+    return current.ok ? ok(imageSource(current.value.docker, imageId)) : current
+  }
+
+  async function inspect(imageId: string): Promise<Result<InspectedImage>> {
+    const source = sourceOf(imageId)
+    return source.ok ? source.value.inspect(new AbortController().signal) : source
   }
 
   /** A disk that is there as it was built. */
@@ -71,6 +81,22 @@ export function createHandlers(services: Services): Handlers {
   }
 
   return {
+    async openArchive() {
+      const answer = await dialog.showOpenDialog(window, {
+        title: 'Open archive',
+        filters: [
+          { name: 'Images and root file systems', extensions: ['tar', 'gz', 'tgz', 'xz', 'zst', 'json'] },
+          { name: 'All files', extensions: ['*'] },
+        ],
+        properties: ['openFile'],
+      })
+      const [path] = answer.filePaths
+      return answer.canceled || path === undefined ? ok(null) : archives.open(path)
+    },
+    closeArchive({ imageId }) {
+      archives.close(imageId)
+      return Promise.resolve(ok(null))
+    },
     async inspectImage({ imageId }) {
       const inspected = await inspect(imageId)
       // The image's own files, with the hashes of its passwords, stay here.
@@ -90,16 +116,18 @@ export function createHandlers(services: Services): Handlers {
     async listPublicKeys() {
       return ok(await listPublicKeys())
     },
-    estimateBuild({ imageId }) {
-      const image = engine.images().find((one) => one.id === imageId)
-      if (image === undefined) return Promise.resolve(fail('image-gone', { image: imageId }))
-      return Promise.resolve(
-        ok({
-          neededBytes: neededDiskBytes(image.sizeBytes),
-          defaultBytes: defaultDiskBytes(image.sizeBytes),
-          outputPath: outputFor(imageId),
-        }),
-      )
+    async estimateBuild({ imageId }) {
+      const image = imageOf(imageId)
+      if (image === undefined) return fail('image-gone', { image: imageId })
+      // Of a file the list knows the packed size alone.
+      const inspected = image.file === null ? ok(image) : await inspect(imageId)
+      if (!inspected.ok) return inspected
+      const { sizeBytes } = inspected.value
+      return ok({
+        neededBytes: neededDiskBytes(sizeBytes),
+        defaultBytes: defaultDiskBytes(sizeBytes),
+        outputPath: outputFor(imageId),
+      })
     },
     async chooseDiskPath({ imageId }) {
       const answer = await dialog.showSaveDialog(window, {
@@ -114,13 +142,11 @@ export function createHandlers(services: Services): Handlers {
       return ok(answer.filePath)
     },
     async buildDisk({ imageId, settings, prove }) {
-      const current = engine.engine()
-      if (!current.ok) return current
+      const source = sourceOf(imageId)
+      if (!source.ok) return source
       const outputPath = outputFor(imageId)
       if (dirname(outputPath) === defaultFolder()) await mkdir(defaultFolder(), { recursive: true })
-      const started = jobs.start(
-        buildWork({ source: imageSource(current.value.docker, imageId), settings, outputPath, library }),
-      )
+      const started = jobs.start(buildWork({ source: source.value, settings, outputPath, library }))
       if (!started.ok) return started
       chosenPaths.delete(imageId)
       if (prove) void proveAfter(started.value.ending)

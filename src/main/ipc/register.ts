@@ -1,12 +1,14 @@
 import { ipcMain, type IpcMainInvokeEvent, type WebContents } from 'electron'
 import {
   callChannel,
+  OPEN_DROPPED_CHANNEL,
   READ_TOPIC_CHANNEL,
   topicChannel,
   type CallName,
   type TopicName,
 } from '../../shared/ipc/channels'
-import { calls, type Handlers, type TopicValue } from '../../shared/ipc/contract'
+import type { Result } from '../../shared/failure'
+import { calls, droppedPath, type Handlers, type TopicValue } from '../../shared/ipc/contract'
 
 /** A state that the main process owns: read now, or be told of every change. */
 export interface Topic<T> {
@@ -32,6 +34,7 @@ function checkSender(event: IpcMainInvokeEvent, contents: WebContents, origin: s
  * @param contents of the one window
  * @param origin that its page has
  * @param handlers one for each call
+ * @param openDropped opens what was dropped on the window, by the path that the preload made of it
  * @param topics one for each topic
  * @returns the function that takes everything off again
  */
@@ -39,6 +42,7 @@ export function registerContract(
   contents: WebContents,
   origin: string,
   handlers: Handlers,
+  openDropped: (path: string) => Promise<Result<string[]>>,
   topics: Topics,
 ): () => void {
   const register = (name: CallName): void => {
@@ -52,6 +56,10 @@ export function registerContract(
   const names = Object.keys(calls) as CallName[]
   names.forEach(register)
 
+  ipcMain.handle(OPEN_DROPPED_CHANNEL, (event, raw: unknown) => {
+    checkSender(event, contents, origin)
+    return openDropped(droppedPath.parse(raw))
+  })
   ipcMain.handle(READ_TOPIC_CHANNEL, (event, raw: unknown) => {
     checkSender(event, contents, origin)
     if (typeof raw !== 'string' || !Object.hasOwn(topics, raw)) throw new Error('no such topic')
@@ -65,6 +73,7 @@ export function registerContract(
 
   return () => {
     for (const name of names) ipcMain.removeHandler(callChannel(name))
+    ipcMain.removeHandler(OPEN_DROPPED_CHANNEL)
     ipcMain.removeHandler(READ_TOPIC_CHANNEL)
     for (const end of ends) end()
   }

@@ -14,7 +14,7 @@ const LIST_LIMIT = 512 * MIB
 /** What lies in a tree, apart from what its source says about itself. */
 export type FileFacts = Omit<
   InspectedImage,
-  'id' | 'name' | 'architecture' | 'sizeBytes' | 'createdAt' | 'applications'
+  'id' | 'name' | 'file' | 'architecture' | 'sizeBytes' | 'createdAt' | 'applications'
 >
 
 /**

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { architectureOf } from './architecture'
 import { fileBlob } from './archive/blobs'
 import { indexedFiles } from './archive/files'
+import { inTurn } from './archive/in-turn'
 import { indexLayers, type LayerIndex } from './archive/index-layers'
 import { layerChunks, packingOf, type Layer } from './archive/layers'
 import { answered } from './archive/open-archive'
@@ -19,7 +20,7 @@ import type { TreeSource } from './tree-source'
 export function rootfsTarSource(path: string): TreeSource {
   let indexed: { index: LayerIndex; layer: Layer; isPacked: boolean; stamp: string } | null = null
 
-  async function index(signal: AbortSignal): Promise<NonNullable<typeof indexed>> {
+  const index = inTurn(async (signal: AbortSignal): Promise<NonNullable<typeof indexed>> => {
     const layer: Layer = { blob: await fileBlob(path), part: 'it', diffId: null }
     const stamp = await stampOf(path)
     if (indexed?.stamp === stamp) return indexed
@@ -28,7 +29,7 @@ export function rootfsTarSource(path: string): TreeSource {
     const made = await indexLayers([layer], { whiteouts: false, digest: true }, path, signal)
     indexed = { index: made, layer: { ...layer, diffId: made.digest }, isPacked, stamp }
     return indexed
-  }
+  })
 
   return {
     inspect: (signal) =>
@@ -38,8 +39,10 @@ export function rootfsTarSource(path: string): TreeSource {
         const facts = await fileFacts(files)
         return {
           ...facts,
+          file: path,
+          recipe: null,
           id: known.digest ?? '',
-          name: basename(path).replace(/\.(?:tar(?:\.(?:gz|xz|zst))?|tgz|txz|tzst)$/, ''),
+          name: rootfsName(path),
           architecture: await architectureIn(files, facts.init?.path ?? null),
           sizeBytes: known.tarBytes,
           createdAt: known.newest * 1000,
@@ -57,6 +60,11 @@ export function rootfsTarSource(path: string): TreeSource {
         return indexedExport(known, path, known.tarBytes, read, direct, context)
       }),
   }
+}
+
+/** What a tree is called that has no name of its own: its file without what says how it is packed. */
+export function rootfsName(path: string): string {
+  return basename(path).replace(/\.(?:tar(?:\.(?:gz|xz|zst))?|tgz|txz|tzst)$/, '')
 }
 
 /** Another value when another file lies there, or it was written to. */

@@ -115,6 +115,21 @@ export function useApi(): <N extends CallName>(
   )
 }
 
+/** Opens a file that was dropped on the window. */
+export function useOpenDropped(): (file: File) => Promise<Result<string[]>> {
+  const { api } = useApiContext()
+  return useCallback(
+    async (file) => {
+      try {
+        return await api.openDropped(file)
+      } catch (error) {
+        return { ok: false, failure: { code: 'internal', facts: { detail: String(error) } } }
+      }
+    },
+    [api],
+  )
+}
+
 export interface Call<N extends CallName> {
   /** Calls; on success answers the value, on failure null, and `failure` is set. */
   run: (input: CallInput<N>) => Promise<{ value: CallValue<N> } | null>

@@ -26,6 +26,7 @@ export function PlacePage(props: {
   place: Place | null
   onPlace: (place: Place) => void
   onWrite: (diskId: string) => void
+  onOpenArchive: () => void
 }) {
   const { place, onPlace } = props
   const engine = useTopic('engine')
@@ -36,8 +37,12 @@ export function PlacePage(props: {
   const jobs = useTopic('jobs') ?? []
   const [work, setWork] = useState<ReadonlyMap<string, ImageWork>>(new Map())
 
-  if (place === null || place.kind === 'image') {
-    if (engine?.state === 'unavailable') return <EngineUnavailable failure={engine.failure} />
+  // What was opened from a file needs no engine.
+  const isFile = place?.kind === 'image' && images?.some(({ id, file }) => id === place.id && file !== null)
+  if (place === null || (place.kind === 'image' && isFile !== true)) {
+    if (engine?.state === 'unavailable') {
+      return <EngineUnavailable failure={engine.failure} onOpenArchive={props.onOpenArchive} />
+    }
     if (engine?.state !== 'ready' || images === undefined) return null
   }
   switch (place?.kind) {
@@ -46,6 +51,7 @@ export function PlacePage(props: {
     case 'image': {
       const image = images?.find(({ id }) => id === place.id)
       if (image === undefined) return <ImageGone />
+
       const own = work.get(image.id) ?? noWork
       const setOwn = (change: (before: ImageWork) => ImageWork): void =>
         setWork((before) => new Map(before).set(image.id, change(before.get(image.id) ?? noWork)))

@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { useCallback, useState } from 'react'
 import { isActive, type JobSnapshot } from '../../shared/job'
 import { useTopic } from '../api/api'
 import { DiskList } from '../features/disks/disk-list'
@@ -6,6 +6,7 @@ import { DriveList } from '../features/drives/drive-list'
 import { EngineStatus } from '../features/engine/engine-status'
 import { WriteSheet } from '../features/flash/write-sheet'
 import { ImageList } from '../features/images/image-list'
+import { DropZone, OpeningFailure, useArchiveOpening } from '../features/images/open-archive'
 import { JobBar } from '../features/jobs/job-bar'
 import { Mark } from '../ui/icons'
 import { PlacePage } from './place-page'
@@ -23,6 +24,11 @@ export function SlipwayWindow() {
   const [place, setPlace] = useState<Place | null>(null)
   /** The disk whose write sheet is open, and the write that the sheet shows. */
   const [writing, setWriting] = useState<{ diskId: string; jobId: string | null } | null>(null)
+
+  const showOpened = useCallback(([id]: readonly string[]) => {
+    if (id !== undefined) setPlace({ kind: 'image', id })
+  }, [])
+  const opening = useArchiveOpening(showOpened)
 
   const openSheet = (diskId: string): void => {
     const running = jobs.findLast((job) => job.kind === 'flash' && job.diskId === diskId && isActive(job))
@@ -45,6 +51,7 @@ export function SlipwayWindow() {
           engine={engine}
           chosen={chosen('image')}
           onChoose={(id) => setPlace({ kind: 'image', id })}
+          opening={opening}
         />
         <DiskList
           disks={disks}
@@ -58,7 +65,7 @@ export function SlipwayWindow() {
         />
       </nav>
       <main className={styles.main}>
-        <PlacePage place={place} onPlace={setPlace} onWrite={openSheet} />
+        <PlacePage place={place} onPlace={setPlace} onWrite={openSheet} onOpenArchive={opening.choose} />
       </main>
       <JobBar
         jobs={jobs}
@@ -66,6 +73,8 @@ export function SlipwayWindow() {
         previewShown={chosen('preview')}
         onShowPreview={(id) => setPlace({ kind: 'preview', id })}
       />
+      <OpeningFailure opening={opening} />
+      <DropZone onDrop={opening.drop} />
       {writing !== null && diskToWrite !== undefined && (
         <WriteSheet
           disk={diskToWrite}

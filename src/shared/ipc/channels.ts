@@ -4,6 +4,8 @@
  * bundling them made the preload eight hundred times larger.
  */
 export const callNames = [
+  'openArchive',
+  'closeArchive',
   'inspectImage',
   'readSettings',
   'saveSettings',
@@ -41,6 +43,8 @@ export type TopicName = (typeof topicNames)[number]
 /** The ipcRenderer channel of a call, of a topic's notifications, and of reading a topic now. */
 export const callChannel = (name: CallName): string => `slipway:call:${name}`
 export const topicChannel = (name: TopicName): string => `slipway:topic:${name}`
+/** Carries the path of a file that was dropped on the window; the preload makes it from the File, the page never sees one. */
+export const OPEN_DROPPED_CHANNEL = 'slipway:open-dropped'
 export const READ_TOPIC_CHANNEL = 'slipway:read-topic'
 
 /** Carries a MessagePort of a running preview: `{previewId, stream: 'screen' | 'serial'}` with one port. */

@@ -19,6 +19,10 @@ const none = z.null()
  * is answered `{ok: true, value}` or `{ok: false, failure}`.
  */
 export const calls = {
+  /** Opens the system's dialog for an archive of images or a tar of a root file system; the value are the ids of what it holds, null when closed. */
+  openArchive: { input: none, value: z.array(id).nullable() },
+  /** Takes what was opened from a file off the list; the file stays. */
+  closeArchive: { input: z.object({ imageId: id }), value: none },
   inspectImage: { input: z.object({ imageId: id }), value: imageFactsSchema },
   /** The settings last saved for images of this name; null when there are none. */
   readSettings: { input: z.object({ imageId: id }), value: buildSettingsSchema.nullable() },
@@ -95,6 +99,9 @@ export const calls = {
   },
 } as const satisfies Record<CallName, { input: z.ZodType; value: z.ZodType }>
 
+/** What the preload sends of a file that was dropped: its path. */
+export const droppedPath = z.string().min(1).max(4096)
+
 /** How the engine stands. `tried` and `socket` are for display. */
 const engineState = z.discriminatedUnion('state', [
   z.object({ state: z.literal('connecting') }),
@@ -162,6 +169,8 @@ export type Handlers = { [N in CallName]: (input: CallInput<N>) => Promise<Resul
 /** What the preload puts on `window.slipway`. */
 export interface Api {
   call: { readonly [N in CallName]: (input: CallInput<N>) => Promise<Result<CallValue<N>>> }
+  /** Opens a File that was dropped on the window, as `openArchive` does; the page does not learn its path. */
+  openDropped: (file: unknown) => Promise<Result<string[]>>
   /** Reads a topic as it is now. */
   read: <N extends TopicName>(name: N) => Promise<TopicValue<N>>
   /** Calls back with every new value of a topic; answers the function that ends it. */

@@ -9,6 +9,8 @@ export type CallRecord = { [N in CallName]: { name: N; input: CallInput<N> } }[C
 export interface FakeApi {
   api: Api
   calls: CallRecord[]
+  /** What was dropped on the window; answered as `openArchive` is. */
+  dropped: unknown[]
   /** The inputs of every call of one name. */
   inputsOf<N extends CallName>(name: N): CallInput<N>[]
   /** Changes a topic, and tells those who follow it. */
@@ -19,6 +21,8 @@ export interface FakeApi {
 
 /** Answers that a quiet main process would give. */
 const plainAnswers: Handlers = {
+  openArchive: () => Promise.resolve(done(null)),
+  closeArchive: nothing,
   inspectImage: ({ imageId }) => {
     const found = facts.find(({ id }) => id === imageId)
     return Promise.resolve(
@@ -92,6 +96,7 @@ export function createFakeApi(topics: Partial<Topics> = {}): FakeApi {
   const listeners = new Map<TopicName, Set<(value: never) => void>>()
   const answers = new Map<CallName, Result<unknown>>()
   const calls: CallRecord[] = []
+  const dropped: unknown[] = []
 
   const call = Object.fromEntries(
     callNames.map((name) => [
@@ -106,6 +111,7 @@ export function createFakeApi(topics: Partial<Topics> = {}): FakeApi {
 
   return {
     calls,
+    dropped,
     inputsOf: (name) => calls.filter((record) => record.name === name).map(({ input }) => input as never),
     set: (name, value) => {
       state[name] = value as never
@@ -116,6 +122,10 @@ export function createFakeApi(topics: Partial<Topics> = {}): FakeApi {
     },
     api: {
       call,
+      openDropped: (file) => {
+        dropped.push(file)
+        return Promise.resolve(answers.get('openArchive') ?? done([])) as Promise<Result<string[]>>
+      },
       read: (name) => Promise.resolve(state[name]),
       subscribe: (name, listener) => {
         const own = listeners.get(name) ?? new Set()

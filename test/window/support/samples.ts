@@ -18,6 +18,7 @@ export const machineImage: ImageSummary = {
   sizeBytes: 1_160_000_000,
   createdAt: Date.now() - 2 * HOUR,
   architecture: 'amd64',
+  file: null,
 }
 
 /** An image with an application alone. */
@@ -27,6 +28,7 @@ export const applicationImage: ImageSummary = {
   sizeBytes: 124_000_000,
   createdAt: Date.now() - 30 * HOUR,
   architecture: 'amd64',
+  file: null,
 }
 
 export const images: ImageSummary[] = [
@@ -40,6 +42,7 @@ export const images: ImageSummary[] = [
 export const machineFacts: ImageFacts = {
   id: machineImage.id,
   name: 'my-machine:latest',
+  file: null,
   architecture: 'amd64',
   sizeBytes: machineImage.sizeBytes,
   createdAt: machineImage.createdAt,

@@ -3,6 +3,7 @@ import type { TreeSource } from '../tree-source'
 import { indexedFiles } from './files'
 import { flattenLayers } from './flatten'
 import type { ArchivedImage } from './images'
+import { inTurn } from './in-turn'
 import { indexLayers, type LayerIndex } from './index-layers'
 import { answered } from './open-archive'
 import type { Inode } from './tree'
@@ -19,8 +20,10 @@ const BLOCK = 4096
 export function archivedImageSource(path: string, image: ArchivedImage): TreeSource {
   let indexed: LayerIndex | null = null
 
-  const index = async (signal: AbortSignal): Promise<LayerIndex> =>
-    (indexed ??= await indexLayers(image.layers, { whiteouts: true, digest: false }, path, signal))
+  const index = inTurn(
+    async (signal: AbortSignal): Promise<LayerIndex> =>
+      (indexed ??= await indexLayers(image.layers, { whiteouts: true, digest: false }, path, signal)),
+  )
 
   return {
     inspect: (signal) =>
@@ -28,6 +31,8 @@ export function archivedImageSource(path: string, image: ArchivedImage): TreeSou
         const known = await index(signal)
         return {
           ...(await fileFacts(indexedFiles(known, path, signal))),
+          file: path,
+          recipe: null,
           id: image.id,
           name: image.names[0] ?? image.id.slice(7, 19),
           // Nothing of another system boots here, whatever its machine.

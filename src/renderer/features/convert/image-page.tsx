@@ -85,6 +85,7 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
     <Page
       title={facts.name}
       facts={factsLine(facts, now)}
+      actions={facts.file === null ? undefined : <CloseFile imageId={props.imageId} />}
       footer={
         <BuildBar
           {...props}
@@ -170,5 +171,12 @@ function factsLine(facts: ImageFacts, now: number): string {
     facts.architecture,
     formatBytes(facts.sizeBytes),
     `made ${formatAge(facts.createdAt, now)}`,
+    ...(facts.file === null ? [] : [`from the file ${facts.file}`]),
   ].join(', ')
+}
+
+/** Takes what was opened from a file off the list. */
+function CloseFile({ imageId }: { imageId: string }) {
+  const call = useApi()
+  return <Button onPress={() => void call('closeArchive', { imageId })}>Close file</Button>
 }

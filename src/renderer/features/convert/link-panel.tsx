@@ -72,14 +72,17 @@ function Missing({ code, props }: { code: MissingCode; props: LinkPanelProps }) 
   const image = props.facts.name
   if (props.settings.preparation !== null) return <p>{lacks[code]}</p>
   const text = describeFailure({ code, facts: { image } })
-  const noRecipe = describeFailure({
-    code: 'recipe-missing',
-    facts: { image, distribution: props.facts.distribution?.prettyName ?? '' },
-  })
+  const noRecipe =
+    props.facts.file === null
+      ? describeFailure({
+          code: 'recipe-missing',
+          facts: { image, distribution: props.facts.distribution?.prettyName ?? '' },
+        }).happened
+      : 'Slipway cannot prepare an image in a file: what installs packages is Docker. Load it there with docker load, or docker import for a root file system, and Slipway adds what is missing.'
   return (
     <div className={styles.missing}>
       <p className={styles.strong}>{text.happened}</p>
-      <p>{noRecipe.happened}</p>
+      <p>{noRecipe}</p>
       <p>{text.remedy}</p>
     </div>
   )

@@ -1,5 +1,6 @@
 import type { Failure } from '../../../shared/failure'
 import { describeFailure } from '../../../shared/sentences'
+import { Button } from '../../ui/button'
 import { helpFor, HelpButton } from '../../ui/notice'
 import { EmptyPage } from '../../ui/page'
 import styles from './engine.module.css'
@@ -11,7 +12,13 @@ const titles: Partial<Record<Failure['code'], string>> = {
 }
 
 /** The whole page while there is no engine: what is the matter, what works all the same, and what to do. */
-export function EngineUnavailable({ failure }: { failure: Failure }) {
+export function EngineUnavailable({
+  failure,
+  onOpenArchive,
+}: {
+  failure: Failure
+  onOpenArchive: () => void
+}) {
   const text = describeFailure(failure)
   const help = helpFor(failure)
   return (
@@ -20,11 +27,11 @@ export function EngineUnavailable({ failure }: { failure: Failure }) {
       <p>{text.kept}</p>
       {text.remedy !== '' && <p className={styles.remedy}>{text.remedy}</p>}
       <p className={styles.soft}>This page goes by itself as soon as the engine answers.</p>
-      {help !== null && (
-        <div className={styles.buttons}>
-          <HelpButton page={help.page}>{help.label}</HelpButton>
-        </div>
-      )}
+      <p>An image that was saved to a file, or a root file system in a tar, can be built without Docker.</p>
+      <div className={styles.buttons}>
+        {help !== null && <HelpButton page={help.page}>{help.label}</HelpButton>}
+        <Button onPress={onOpenArchive}>Open archive…</Button>
+      </div>
     </EmptyPage>
   )
 }
