@@ -42,7 +42,7 @@ describe('days on which something is wrong', () => {
     try {
       const { page } = window
       await page.getByRole('option', { name: /debian:12/ }).click()
-      await page.getByText(/Prepares the image first: adds \d+ packages of Debian/).waitFor()
+      await page.getByText(/Prepares the image first: \d+ packages of Debian/).waitFor()
       await page.getByRole('button', { name: 'Show how' }).click()
       await page
         .getByLabel('Dockerfile')

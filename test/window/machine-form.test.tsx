@@ -78,7 +78,7 @@ describe('the machine’s settings', () => {
     const described = document.getElementById(field.getAttribute('aria-describedby')?.split(' ')[0] ?? '')
     expect(described?.textContent).toContain('A host name has the letters a to z')
     expect(isEnabled('Build disk')).toBe(false)
-    expect(screen.getByRole('tab', { name: /^Init/ }).textContent).toContain('to be completed')
+    expect(screen.getByRole('tab', { name: /^Init/ }).textContent).toContain('needs a change')
     await openLink('Disk')
     await press('Show Init')
     expect(screen.getByRole('tab', { selected: true }).textContent).toContain('Init')
@@ -95,7 +95,7 @@ describe('the machine’s settings', () => {
       zone.focus()
       fireEvent.change(zone, { target: { value: 'berl' } })
     })
-    await change(() => screen.getByRole('option', { name: /Europe, Berlin/ }).click())
+    await change(() => screen.getByRole('option', { name: /Europe\/Berlin/ }).click())
     await typeInto(screen.getByRole('combobox', { name: /Language/ }), 'de_DE.UTF-8')
     await typeInto(screen.getByRole('combobox', { name: /Keyboard/ }), 'de')
     expect(await built(fake)).toMatchObject({
@@ -150,7 +150,7 @@ describe('the machine’s settings', () => {
     expect((await built(fake)).user).toMatchObject({ name: 'ada', sudo: true })
     await tick(/No password: a key alone/)
     expect(note()).toContain('Give the user a password or a key')
-    await unfold('Login by network')
+    await unfold('Remote login')
     await type(/Another public key/, publicKey)
     await press('Add')
     expect(await built(fake)).toMatchObject({
@@ -169,7 +169,7 @@ describe('the machine’s settings', () => {
         ],
       }),
     )
-    await unfold('Login by network')
+    await unfold('Remote login')
     await tick(/Let people log in/)
     const keys = within(screen.getByRole('group', { name: /Keys that let somebody in as root/ }))
     expect(keys.getAllByRole('checkbox')).toHaveLength(1)

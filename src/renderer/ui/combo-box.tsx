@@ -12,6 +12,9 @@ import { FieldNote } from './field'
 import { ChevronDownIcon } from './icons'
 import styles from './field.module.css'
 
+/** The list's height at most, in pixels: nine entries. */
+const LIST_HEIGHT = 264
+
 /**
  * A line of text with a list of values that it may be. Typing narrows the list
  * by value and by name; a value that is not on the list can be typed too.
@@ -42,7 +45,6 @@ export function ComboBox(props: {
       className={styles.field ?? ''}
       allowsCustomValue
       allowsEmptyCollection
-      menuTrigger="focus"
       items={items}
       inputValue={value}
       onInputChange={props.onChange}
@@ -61,7 +63,7 @@ export function ComboBox(props: {
         </Button>
       </div>
       <FieldNote description={props.description} error={props.error} />
-      <Popover className={styles.popover ?? ''}>
+      <Popover className={styles.popover ?? ''} maxHeight={LIST_HEIGHT}>
         <ListBox
           className={styles.options ?? ''}
           renderEmptyState={() => <p className={styles.none}>Not on the list.</p>}

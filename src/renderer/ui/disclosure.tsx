@@ -6,21 +6,22 @@ import styles from './disclosure.module.css'
 /**
  * A part that is folded away under its title until somebody wants it.
  * @param summary what is set in it, so that nobody must open it to know
- * @param isWrong whether something in it cannot be used
+ * @param error why something in it cannot be used, or null; it takes the place of the summary
  */
 export function Disclosure(props: {
   title: string
   summary: ReactNode
-  isWrong?: boolean
+  error?: string | null
   children: ReactNode
 }) {
+  const error = props.error ?? null
   return (
     <AriaDisclosure className={styles.disclosure ?? ''}>
       <Heading level={3} className={styles.heading ?? ''}>
         <Button slot="trigger" className={styles.trigger ?? ''}>
           <ChevronDownIcon size={14} />
           <span className={styles.title}>{props.title}</span>
-          <span className={props.isWrong === true ? styles.wrong : styles.summary}>{props.summary}</span>
+          <span className={error === null ? styles.summary : styles.wrong}>{error ?? props.summary}</span>
         </Button>
       </Heading>
       <DisclosurePanel className={styles.panel ?? ''}>

@@ -1,4 +1,4 @@
-import { useId, useRef, useState, type FocusEvent } from 'react'
+import { useEffect, useId, useRef, useState, type FocusEvent } from 'react'
 import { Button } from './button'
 import styles from './field.module.css'
 
@@ -21,6 +21,10 @@ export function SecretField(props: {
   const input = useRef<HTMLInputElement>(null)
   const [error, setError] = useState<string | null>(null)
   const [isShown, setIsShown] = useState(false)
+  const noteLine = useRef<HTMLParagraphElement>(null)
+  useEffect(() => {
+    if (error !== null) noteLine.current?.scrollIntoView({ block: 'nearest' })
+  }, [error])
 
   const take = (): void => {
     const text = input.current?.value ?? ''
@@ -64,6 +68,7 @@ export function SecretField(props: {
       </div>
       {note !== undefined && (
         <p
+          ref={noteLine}
           id={`${id}-note`}
           role={error === null ? undefined : 'alert'}
           className={error === null ? styles.description : styles.error}

@@ -109,13 +109,13 @@ export function BuildBar(props: {
   }
   const failure = build.failure ?? choose.failure ?? preparation.failure
   const notes = [
+    isPrepared ? preparationNote(preparation.proposal) : null,
     isPrepared && settings.sizeBytes === null
-      ? 'Sized after the prepared image.'
+      ? 'The disk is made to fit.'
       : `${formatBytes(settings.sizeBytes ?? estimate.defaultBytes)}.`,
     settings.engine === 'kernel' && props.host?.elevation.needed === true
       ? 'Asks for an administrator’s password.'
       : null,
-    isPrepared ? preparationNote(preparation.proposal) : null,
   ].filter((note) => note !== null)
   const showLink = (link: ChainLinkName | null): void => {
     if (link !== null) props.onChoose(link)
@@ -187,5 +187,5 @@ function preparationNote(proposal: Proposal | null): string {
   if (proposal === null) return 'Slipway prepares the image first.'
   const added = plural(proposal.adds.length, 'package', 'packages')
   const proof = proposal.proven ? '' : ' (unproven)'
-  return `Prepares the image first: adds ${added} of ${familyNames[proposal.family]}${proof}.`
+  return `Prepares the image first: ${added} of ${familyNames[proposal.family]}${proof}.`
 }

@@ -78,6 +78,7 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
     chainOf(facts, settings, props.host?.engines[settings.engine].firmware ?? ['bios']),
     facts,
     errors,
+    settings.preparation !== null && settings.sizeBytes === null,
   )
   const name = chosen ?? links.find(({ state }) => state === 'wrong')?.name ?? 'disk'
   const preparation = { isNeeded, proposal, failure, onShow: () => setShowsPreparation(true) }
@@ -153,11 +154,13 @@ function withErrors(
   links: readonly ChainLink[],
   facts: ImageFacts,
   errors: readonly MachineError[],
+  isSizedLater: boolean,
 ): (ChainLink & { words?: string })[] {
   return links.map((link) => {
     if (errors.some((error) => error.link === link.name)) {
-      return { ...link, state: 'wrong', words: 'to be completed' }
+      return { ...link, state: 'wrong', words: 'needs a change' }
     }
+    if (link.name === 'disk' && isSizedLater) return { ...link, value: { kind: 'text', text: 'made to fit' } }
     if (link.state !== 'added' || link.value.kind !== 'none' || facts.recipe === null) return link
     const { family } = facts.recipe
     const text = link.name === 'init' ? recipeInit[family] : `from ${familyNames[family]}`

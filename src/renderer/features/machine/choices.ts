@@ -4,14 +4,18 @@ export interface NamedChoice {
   name: string
 }
 
-/** Every time zone that the window knows, with those it calls differently from a machine. */
+/** Every time zone that the window knows, by its city. */
 export function timeZones(): NamedChoice[] {
-  return ['Etc/UTC', ...Intl.supportedValuesOf('timeZone').filter((zone) => zone.includes('/'))].map(
-    (value) => ({
+  return [
+    { value: 'Etc/UTC', name: 'UTC, the same everywhere' },
+    ...Intl.supportedValuesOf('timeZone').map((value) => ({
       value,
-      name: value.replaceAll('_', ' ').replaceAll('/', ', '),
-    }),
-  )
+      name: value
+        .slice(value.indexOf('/') + 1)
+        .replaceAll('_', ' ')
+        .replaceAll('/', ', '),
+    })),
+  ]
 }
 
 /** Languages with their countries that distributions bring a locale for; another one can be typed. */

@@ -14,14 +14,9 @@ export interface MachineFormProps {
   errors: readonly MachineError[]
 }
 
-/** Why a field cannot be used, or null. */
-export function errorOf(errors: readonly MachineError[], field: MachineField): string | null {
-  return errors.find((error) => error.field === field)?.sentence ?? null
-}
-
-/** Whether one of some fields cannot be used. */
-export function hasError(errors: readonly MachineError[], ...fields: MachineField[]): boolean {
-  return errors.some(({ field }) => fields.includes(field))
+/** Why one of some fields cannot be used, or null. */
+export function errorOf(errors: readonly MachineError[], ...fields: MachineField[]): string | null {
+  return errors.find(({ field }) => fields.includes(field))?.sentence ?? null
 }
 
 /** What is typed into a field that may stay empty. */

@@ -47,14 +47,14 @@ export function Login({ facts, machine, onChange, errors }: MachineFormProps) {
             }))
           }
           choices={[
-            { value: 'keep', title: 'As in the image', detail: `${rootLogins[facts.rootLogin]}.` },
-            { value: 'hash', title: 'With a password', detail: 'The one that you type here.' },
+            { value: 'keep', title: 'As in the image', detail: `Now ${rootLogins[facts.rootLogin]}.` },
             {
               value: 'empty',
               title: 'Without a password',
               detail: 'Whoever sits at the machine logs in; over the network nobody does.',
             },
             { value: 'locked', title: 'Locked', detail: 'Nobody logs in as root.' },
+            { value: 'hash', title: 'With a password', detail: 'The one that you type here.' },
           ]}
         />
         {rootPassword.kind === 'hash' && (
@@ -147,7 +147,7 @@ function User({
         onChange={(byKey) => changeUser({ passwordHash: byKey ? null : '' })}
         detail={
           keyError === null ? (
-            'Over the network, with a key of those below.'
+            'The user logs in over the network, see “Remote login”.'
           ) : (
             <span className={styles.error}>{keyError}</span>
           )

@@ -1,6 +1,6 @@
 import { Checkbox, NumberField } from '../../ui/field'
 import { Disclosure, Disclosures } from '../../ui/disclosure'
-import { errorOf, hasError, type MachineFormProps } from './form'
+import { errorOf, type MachineFormProps } from './form'
 import { Identity, identitySummary } from './identity'
 import { Login, loginSummary } from './login'
 import { Network, networkSummary } from './network'
@@ -17,24 +17,24 @@ export function InitSettings(props: MachineFormProps) {
       <Disclosure
         title="Name, time, language"
         summary={identitySummary(machine)}
-        isWrong={hasError(errors, 'hostname', 'timeZone', 'locale', 'keyboard')}
+        error={errorOf(errors, 'hostname', 'timeZone', 'locale', 'keyboard')}
       >
         <Identity {...props} />
       </Disclosure>
       <Disclosure
         title="Users"
         summary={loginSummary(machine)}
-        isWrong={hasError(errors, 'rootPassword', 'userName', 'userPassword')}
+        error={errorOf(errors, 'rootPassword', 'userName', 'userPassword')}
       >
         <Login {...props} />
       </Disclosure>
-      <Disclosure title="Login by network" summary={remoteSummary(machine)}>
+      <Disclosure title="Remote login" summary={remoteSummary(machine)}>
         <RemoteLogin {...props} />
       </Disclosure>
       <Disclosure
         title="Network"
         summary={networkSummary(machine)}
-        isWrong={hasError(errors, 'address', 'gateway', 'nameservers', 'wifiName', 'wifiKey')}
+        error={errorOf(errors, 'address', 'gateway', 'nameservers', 'wifiName', 'wifiKey')}
       >
         <Network {...props} />
       </Disclosure>

@@ -41,7 +41,7 @@ export function Network(props: MachineFormProps) {
             {
               value: 'dhcp',
               title: 'Automatic (DHCP)',
-              detail: 'Every socket asks the network for its address. Right for most.',
+              detail: 'Asks the network for an address, by every cable. Right for most.',
             },
             { value: 'static', title: 'A fixed address', detail: 'The one that you type here.' },
           ]}

@@ -64,6 +64,17 @@ export function passphraseError(passphrase: string): string | null {
   return null
 }
 
+/** Whether a machine has a time zone of this name. Other names for the same one count, wrong capitals do not: they name no file. */
+function isTimeZone(name: string): boolean {
+  if (!accepts(shape.timeZone, name)) return false
+  try {
+    const known = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone
+    return known === name || known.toLowerCase() !== name.toLowerCase()
+  } catch {
+    return false
+  }
+}
+
 /** Every setting that cannot be used, in the order of the window. */
 export function machineErrors(machine: MachineSettings): MachineError[] {
   const errors: MachineError[] = []
@@ -76,7 +87,11 @@ export function machineErrors(machine: MachineSettings): MachineError[] {
     accepts(shape.hostname, machine.hostname),
     'A host name has the letters a to z, digits and dashes, 63 at most, and no dash at its ends.',
   )
-  check('timeZone', accepts(shape.timeZone, machine.timeZone), 'A time zone is called as in Europe/Berlin.')
+  check(
+    'timeZone',
+    machine.timeZone === null || isTimeZone(machine.timeZone),
+    'Take a time zone from the list, such as Europe/Berlin.',
+  )
   check('locale', accepts(shape.locale, machine.locale), 'A language is written as in de_DE.UTF-8.')
   check(
     'keyboard',
