@@ -21,7 +21,7 @@ export interface Range {
 }
 
 /** Bytes of one write. Writes end at multiples of it, which flash memory likes. */
-const CHUNK = 4 * 1024 * 1024
+const CHUNK = 2 * 1024 * 1024
 /** Writes under way at most, while whoever makes the bytes waits in `ready`: the next is there when one ends. */
 const IN_FLIGHT = 2
 /**

@@ -35,8 +35,9 @@ export function isFile(writer: Ext4Writer, path: string): boolean {
  */
 export function kernelsIn(writer: Ext4Writer): KernelPaths[] {
   const found = LINKS.filter((pair) => isFile(writer, pair.kernelPath) && isFile(writer, pair.initramfsPath))
-  const boot = writer.tree.directories.get(writer.tree.resolve('/boot') ?? 0)
-  const kernels = [...(boot?.entries.keys() ?? [])].filter((name) => name.startsWith('vmlinuz-'))
+  const boot = writer.tree.resolve('/boot')
+  const names = boot === null ? [] : writer.tree.namesIn(boot)
+  const kernels = names.filter((name) => name.startsWith('vmlinuz-'))
   kernels.sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
   for (const kernel of kernels) {
     const version = kernel.slice('vmlinuz-'.length)

@@ -2,11 +2,15 @@ import { crc32c } from '../crc'
 import { halfMd4 } from './half-md4'
 import { BLOCK_SIZE, DX_ROOT_INFO } from './layout'
 
-/** An entry of a directory; the name's bytes one to a character, the type as "ftype" of directory.rst. */
-export interface DirectoryEntry {
-  name: string
-  inode: number
-  type: number
+/** The entries of a directory, by their place in it; a list of objects would take ten times the memory. */
+export interface DirectoryEntries {
+  count: number
+  /** the name's bytes, one to a character */
+  name(index: number): string
+  nameLength(index: number): number
+  inode(index: number): number
+  /** "ftype" of directory.rst */
+  type(index: number): number
 }
 
 /** "ext4_dir_entry_tail": looks like an unused entry and holds the block's checksum. */
@@ -32,18 +36,18 @@ export interface EncodedDirectory {
 }
 
 /** Bytes of an entry: 8 and the name, to a multiple of 4. */
-function lengthOf(name: string): number {
-  return (8 + name.length + 3) & ~3
+function lengthOf(nameLength: number): number {
+  return (8 + nameLength + 3) & ~3
 }
 
 /** Writes one entry and answers where the next begins. */
-function putEntry(bytes: Buffer, at: number, entry: DirectoryEntry): number {
-  const length = lengthOf(entry.name)
-  bytes.writeUInt32LE(entry.inode, at)
+function putEntry(bytes: Buffer, at: number, name: string, inode: number, type: number): number {
+  const length = lengthOf(name.length)
+  bytes.writeUInt32LE(inode, at)
   bytes.writeUInt16LE(length, at + 4)
-  bytes[at + 6] = entry.name.length
-  bytes[at + 7] = entry.type
-  bytes.write(entry.name, at + 8, 'latin1')
+  bytes[at + 6] = name.length
+  bytes[at + 7] = type
+  bytes.write(name, at + 8, 'latin1')
   return at + length
 }
 
@@ -58,40 +62,51 @@ function closeBlock(bytes: Buffer, block: number, last: number, seed: number): v
   bytes.writeUInt32LE(crc32c(seed, bytes, block, block + ROOM), block + ROOM + 8)
 }
 
-/** Fills blocks of `bytes` from `block` with entries in their order; answers the first entry of each block. */
-function putBlocks(bytes: Buffer, block: number, entries: DirectoryEntry[], seed: number): number[] {
+/** Where entries go: the first place of each block, the last one's end at the end. */
+function blocksOf(entries: DirectoryEntries, order: Uint32Array, before: number): number[] {
   const firsts = [0]
-  let start = block
-  let at = block
-  let last = block
-  entries.forEach((entry, index) => {
-    if (at + lengthOf(entry.name) > start + ROOM) {
-      closeBlock(bytes, start, last, seed)
-      start += BLOCK_SIZE
-      at = start
-      firsts.push(index)
-    }
-    last = at
-    at = putEntry(bytes, at, entry)
-  })
-  closeBlock(bytes, start, last, seed)
-  return firsts
-}
-
-/** How many blocks entries take in their order. */
-function blocksFor(entries: DirectoryEntry[]): number {
-  let blocks = 1
-  let used = 0
-  for (const { name } of entries) {
-    const length = lengthOf(name)
+  let used = before
+  order.forEach((entry, place) => {
+    const length = lengthOf(entries.nameLength(entry))
     if (used + length > ROOM) {
-      blocks++
+      firsts.push(place)
       used = 0
     }
     used += length
-  }
-  return blocks
+  })
+  firsts.push(order.length)
+  return firsts
 }
+
+/** Writes the entries in places [from, to) of an order into a block of `bytes`, behind what it has already. */
+function putEntries(
+  bytes: Buffer,
+  block: number,
+  entries: DirectoryEntries,
+  order: Uint32Array,
+  from: number,
+  to: number,
+  before: { end: number; last: number },
+  seed: number,
+): void {
+  let at = block + before.end
+  let last = block + before.last
+  for (let place = from; place < to; place++) {
+    const entry = order[place] as number
+    last = at
+    at = putEntry(bytes, at, entries.name(entry), entries.inode(entry), entries.type(entry))
+  }
+  closeBlock(bytes, block, last, seed)
+}
+
+/** Writes "." and "..", which every directory begins with. */
+function putDots(bytes: Buffer, self: number, parent: number): { end: number; last: number } {
+  const last = putEntry(bytes, 0, '.', self, DIRECTORY_TYPE)
+  return { end: putEntry(bytes, last, '..', parent, DIRECTORY_TYPE), last }
+}
+
+/** Bytes of "." and "..". */
+const DOTS = 24
 
 /**
  * Encodes a directory: one block of entries, or, when they do not fit, leaves sorted by hash under a tree of
@@ -105,40 +120,51 @@ function blocksFor(entries: DirectoryEntry[]): number {
 export function encodeDirectory(
   self: number,
   parent: number,
-  entries: DirectoryEntry[],
+  entries: DirectoryEntries,
   seed: number,
   hashSeed: readonly number[],
   leastBlocks = 1,
 ): EncodedDirectory | null {
-  const dots = [
-    { name: '.', inode: self, type: DIRECTORY_TYPE },
-    { name: '..', inode: parent, type: DIRECTORY_TYPE },
-  ]
-  const all = [...dots, ...entries]
-  if (blocksFor(all) === 1) {
+  const order = Uint32Array.from({ length: entries.count }, (_, index) => index)
+  if (blocksOf(entries, order, DOTS).length === 2) {
     const bytes = Buffer.alloc(leastBlocks * BLOCK_SIZE)
-    putBlocks(bytes, 0, all, seed)
+    putEntries(bytes, 0, entries, order, 0, order.length, putDots(bytes, self, parent), seed)
     for (let block = BLOCK_SIZE; block < bytes.length; block += BLOCK_SIZE)
       closeBlock(bytes, block, block, seed)
     return { bytes, indexed: false }
   }
 
-  const hashed = entries.map((entry) => ({ ...entry, ...halfMd4(entry.name, hashSeed) }))
-  hashed.sort((a, b) => a.major - b.major || a.minor - b.minor || (a.name < b.name ? -1 : 1))
-  const leaves = blocksFor(hashed)
+  const major = new Uint32Array(entries.count)
+  const minor = new Uint32Array(entries.count)
+  for (let entry = 0; entry < entries.count; entry++) {
+    const hash = halfMd4(entries.name(entry), hashSeed)
+    major[entry] = hash.major
+    minor[entry] = hash.minor
+  }
+  order.sort(
+    (a, b) =>
+      (major[a] as number) - (major[b] as number) ||
+      (minor[a] as number) - (minor[b] as number) ||
+      (entries.name(a) < entries.name(b) ? -1 : 1),
+  )
+  const firsts = blocksOf(entries, order, 0)
+  const leaves = firsts.length - 1
   const nodes = leaves > ROOT_LIMIT ? Math.ceil(leaves / NODE_LIMIT) : 0
   if (nodes > ROOT_LIMIT) return null
   const bytes = Buffer.alloc((1 + nodes + leaves) * BLOCK_SIZE)
-  const firsts = putBlocks(bytes, (1 + nodes) * BLOCK_SIZE, hashed, seed)
-  const index = firsts.map((first, leaf) => {
-    const hash = hashed[first]?.major ?? 0
+  const index = []
+  const hashAt = (place: number): number => major[order[place] as number] as number
+  for (let leaf = 0; leaf < leaves; leaf++) {
+    const first = firsts[leaf] as number
+    const block = 1 + nodes + leaf
+    const next = firsts[leaf + 1] as number
+    putEntries(bytes, block * BLOCK_SIZE, entries, order, first, next, { end: 0, last: 0 }, seed)
+    const hash = hashAt(first)
     // The lowest bit says that names with this hash began in the leaf before.
-    const continued = first > 0 && hashed[first - 1]?.major === hash ? 1 : 0
-    return { hash: hash | continued, block: 1 + nodes + leaf }
-  })
+    index.push({ hash: hash | (first > 0 && hashAt(first - 1) === hash ? 1 : 0), block })
+  }
 
-  putEntry(bytes, 0, { name: '.', inode: self, type: DIRECTORY_TYPE })
-  putEntry(bytes, 12, { name: '..', inode: parent, type: DIRECTORY_TYPE })
+  putDots(bytes, self, parent)
   bytes.writeUInt16LE(BLOCK_SIZE - 12, 12 + 4)
   const info = { hash_version: HALF_MD4, info_length: DX_ROOT_INFO.size, indirect_levels: nodes > 0 ? 1 : 0 }
   DX_ROOT_INFO.encode(info, bytes, 0x18)

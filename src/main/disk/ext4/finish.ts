@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { crc32c } from '../crc'
 import { refuse } from '../refusal'
 import { hasBackup } from './allocator'
-import { type DirectoryEntry, encodeDirectory } from './directory'
+import { type DirectoryEntries, encodeDirectory } from './directory'
 import { fittedGeometry, fixedGeometry, type Geometry, journalBlocks } from './geometry'
 import {
   BLOCK_SIZE,
@@ -17,11 +17,11 @@ import {
   JOURNAL_SUPERBLOCK,
   LOG_GROUPS_PER_FLEX,
   LOST_AND_FOUND_INODE,
+  ROOT_INODE,
   S_IFREG,
   SUPERBLOCK,
 } from './layout'
 import { writeTables } from './tables'
-import type { Directory } from './tree'
 import type { Ext4Writer } from './writer'
 
 /** What a finished file system is like. */
@@ -39,18 +39,26 @@ const FILE_TYPES: Record<number, number> = { 0x8: 1, 0x4: 2, 0x2: 3, 0x6: 4, 0x1
 const LOST_AND_FOUND_BLOCKS = 4
 /** Reserved for root: a twentieth, but 1 GiB at most. */
 const MOST_RESERVED = 262144
+/** Blocks of a large directory that are handed over at a time. */
+const PIECE = 256
 const JOURNAL_MAGIC = 0xc03b3998
 /** user_xattr and acl, as mke2fs sets them */
 const DEFAULT_MOUNT_OPTIONS = 0x4 | 0x8
 const REMOUNT_READ_ONLY = 2
 const NEVER = 0xffff
 
-function entriesOf(writer: Ext4Writer, directory: Directory): DirectoryEntry[] {
-  const entries: DirectoryEntry[] = []
-  for (const [name, inode] of directory.entries) {
-    entries.push({ name, inode, type: FILE_TYPES[writer.inodes.mode.get(inode) >> 12] ?? 0 })
+function entriesOf({ tree, inodes }: Ext4Writer, directory: number): DirectoryEntries {
+  const { names } = tree
+  const entries = Uint32Array.from(names.entriesOf(directory))
+  const entry = (index: number): number => entries[index] as number
+  const inode = (index: number): number => names.inodeOf(entry(index))
+  return {
+    count: entries.length,
+    name: (index) => names.textOf(entry(index)),
+    nameLength: (index) => names.lengthOf(entry(index)),
+    inode,
+    type: (index) => FILE_TYPES[inodes.mode.get(inode(index)) >> 12] ?? 0,
   }
-  return entries
 }
 
 function wordsOf(bytes: Uint8Array): number[] {
@@ -62,13 +70,12 @@ function wordsOf(bytes: Uint8Array): number[] {
 async function writeDirectories(writer: Ext4Writer): Promise<void> {
   const { tree, inodes, allocator, settings, outlet } = writer
   const hashSeed = wordsOf(settings.hashSeed)
-  const directories = [...tree.directories.values()].sort((a, b) => a.inode - b.inode)
-  for (const directory of directories) {
-    const { inode, parent } = directory
+  for (let inode = ROOT_INODE; inode <= inodes.last; inode++) {
+    if (!inodes.isDirectory(inode)) continue
     const encoded = encodeDirectory(
       inode,
-      parent.inode,
-      entriesOf(writer, directory),
+      tree.parentOf(inode),
+      entriesOf(writer, inode),
       inodes.seedOf(inode),
       hashSeed,
       inode === LOST_AND_FOUND_INODE ? LOST_AND_FOUND_BLOCKS : 1,
@@ -81,11 +88,15 @@ async function writeDirectories(writer: Ext4Writer): Promise<void> {
     const runs = allocator.take(count)
     let from = 0
     for (const run of runs) {
-      writer.putBlock(run.start, bytes.subarray(from, from + run.count * BLOCK_SIZE))
-      from += run.count * BLOCK_SIZE
+      const end = from + run.count * BLOCK_SIZE
+      for (let block = run.start; from < end; block += PIECE) {
+        const next = Math.min(end, from + PIECE * BLOCK_SIZE)
+        writer.putBlock(block, bytes.subarray(from, next))
+        await outlet.ready()
+        from = next
+      }
     }
     writer.setBlocks(inode, [{ logical: 0, start: 0, count }], runs)
-    await outlet.ready()
   }
 }
 

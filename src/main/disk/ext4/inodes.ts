@@ -1,5 +1,7 @@
+import { Buffer } from 'node:buffer'
 import { crc32c } from '../crc'
 import type { Run } from './allocator'
+import { Column, Texts } from './columns'
 import {
   BLOCK_SIZE,
   EXTENT,
@@ -38,53 +40,40 @@ const EXTRA_SIZE = 32
 const EARLIEST = -(2 ** 31)
 const LATEST = 2 ** 34 - 2 ** 31 - 1
 
-/** Numbers kept for each inode: tens of bytes instead of hundreds, so that a million files fit in memory. */
-class Column<T extends Uint16Array | Uint32Array | Float64Array> {
-  constructor(private array: T) {}
-
-  get(index: number): number {
-    return this.array[index] ?? 0
-  }
-
-  set(index: number, value: number): void {
-    if (index >= this.array.length) {
-      const make = this.array.constructor as new (length: number) => T
-      const larger = new make(Math.ceil(this.array.length * 1.5))
-      larger.set(this.array)
-      this.array = larger
-    }
-    this.array[index] = value
-  }
-}
-
 /** All inodes of a file system that is being made, until its tables are written. */
 export class Inodes {
   /** i_mode with the type; 0 for an inode that is not in use */
-  readonly mode = new Column(new Uint16Array(4096))
-  readonly links = new Column(new Uint32Array(4096))
-  readonly uid = new Column(new Uint32Array(4096))
-  readonly gid = new Column(new Uint32Array(4096))
+  readonly mode = new Column(Uint16Array)
+  readonly links = new Column(Uint32Array)
+  readonly uid = new Column(Uint32Array)
+  readonly gid = new Column(Uint32Array)
   /** bytes */
-  readonly size = new Column(new Float64Array(4096))
-  readonly seconds = new Column(new Float64Array(4096))
-  readonly nanoseconds = new Column(new Uint32Array(4096))
+  readonly size = new Column(Float64Array)
+  readonly seconds = new Column(Float64Array)
+  readonly nanoseconds = new Column(Uint32Array)
   /** Blocks of the disk: data, nodes of the extent tree, attributes. */
-  readonly blocks = new Column(new Uint32Array(4096))
+  readonly blocks = new Column(Uint32Array)
   /** First block of data that lies in one run from the start of the file, or the number of a device. */
-  readonly first = new Column(new Uint32Array(4096))
+  readonly first = new Column(Uint32Array)
+  /** The block of attributes that have no room in the inode; 0: there is none */
+  readonly xattrBlock = new Column(Uint32Array)
 
   /** i_block of files that are not one run. */
   readonly roots = new Map<number, Uint8Array>()
   /** What files that are not one run give back when they are removed. */
   readonly runs = new Map<number, Run[]>()
-  /** Targets of symlinks, fast and slow. */
-  readonly targets = new Map<number, string>()
-  /** Times of access that differ from those of modification. */
-  readonly accessed = new Map<number, Time>()
-  readonly inInodeXattrs = new Map<number, Buffer>()
-  readonly xattrBlocks = new Map<number, number>()
   readonly immutable = new Set<number>()
   readonly indexed = new Set<number>()
+
+  /** Times of access that differ from those of modification; of the nanoseconds one more, 0 where there is none. */
+  private readonly accessedSeconds = new Column(Float64Array)
+  private readonly accessedNanoseconds = new Column(Uint32Array)
+  private readonly texts = new Texts()
+  private readonly target = new Column(Uint32Array)
+  /** Attributes in the inode: many files have the same. Their place in the list and one more. */
+  private readonly inInodeXattrs = new Column(Uint32Array)
+  private readonly xattrList: Buffer[] = []
+  private readonly xattrPlaces = new Map<string, number>()
 
   /** The highest inode that was ever in use. */
   last = LOST_AND_FOUND_INODE
@@ -105,13 +94,42 @@ export class Inodes {
     if (!this.runs.has(inode) && this.hasData(inode)) {
       runs.push({ start: this.first.get(inode), count: Math.ceil(this.size.get(inode) / BLOCK_SIZE) })
     }
-    const xattrs = this.xattrBlocks.get(inode)
-    if (xattrs !== undefined) runs.push({ start: xattrs, count: 1 })
+    const xattrs = this.xattrBlock.get(inode)
+    if (xattrs !== 0) runs.push({ start: xattrs, count: 1 })
     this.mode.set(inode, 0)
-    for (const map of [this.roots, this.runs, this.targets, this.accessed]) map.delete(inode)
-    for (const map of [this.inInodeXattrs, this.xattrBlocks, this.immutable]) map.delete(inode)
+    this.xattrBlock.set(inode, 0)
+    this.setAccessed(inode, null)
+    this.setXattrs(inode, null)
+    for (const map of [this.roots, this.runs, this.immutable]) map.delete(inode)
     this.spare.push(inode)
     return runs
+  }
+
+  /** The target of a symlink, fast or slow. */
+  targetOf(inode: number): string {
+    return this.texts.get(this.target.get(inode))
+  }
+
+  setTarget(inode: number, target: string): void {
+    this.target.set(inode, this.texts.add(target))
+  }
+
+  /** @param time null: the same as that of modification */
+  setAccessed(inode: number, time: Time | null): void {
+    this.accessedSeconds.set(inode, time === null ? 0 : time.seconds)
+    this.accessedNanoseconds.set(inode, time === null ? 0 : time.nanoseconds + 1)
+  }
+
+  /** @param xattrs what follows the 160 bytes of the inode, or null */
+  setXattrs(inode: number, xattrs: Buffer | null): void {
+    if (xattrs === null) {
+      this.inInodeXattrs.set(inode, 0)
+      return
+    }
+    const key = xattrs.toString('latin1')
+    const place = this.xattrPlaces.get(key) ?? this.xattrList.push(xattrs)
+    this.xattrPlaces.set(key, place)
+    this.inInodeXattrs.set(inode, place)
   }
 
   /** Seed of the checksums of what belongs to an inode (checksums.rst): with its number and generation 0. */
@@ -159,7 +177,7 @@ export class Inodes {
       if (root === undefined) putRun(view, at.i_block, this.first.get(inode), Math.ceil(size / BLOCK_SIZE))
       else bytes.set(root, start + at.i_block)
     } else if (fast) {
-      bytes.set(Buffer.from(this.targets.get(inode) ?? '', 'latin1'), start + at.i_block)
+      bytes.set(Buffer.from(this.targetOf(inode), 'latin1'), start + at.i_block)
     } else if (kind === S_IFCHR || kind === S_IFBLK) {
       putDevice(view, at.i_block, this.first.get(inode))
     }
@@ -168,7 +186,10 @@ export class Inodes {
 
     const modified = { seconds: this.seconds.get(inode), nanoseconds: this.nanoseconds.get(inode) }
     putTime(view, at.i_mtime, at.i_mtime_extra, modified)
-    putTime(view, at.i_atime, at.i_atime_extra, this.accessed.get(inode) ?? modified)
+    const fraction = this.accessedNanoseconds.get(inode)
+    const accessed =
+      fraction === 0 ? modified : { seconds: this.accessedSeconds.get(inode), nanoseconds: fraction - 1 }
+    putTime(view, at.i_atime, at.i_atime_extra, accessed)
     putTime(view, at.i_ctime, at.i_ctime_extra, { seconds: created, nanoseconds: 0 })
     putTime(view, at.i_crtime, at.i_crtime_extra, { seconds: created, nanoseconds: 0 })
     view.setUint16(at.i_mode, mode, true)
@@ -182,9 +203,9 @@ export class Inodes {
     view.setUint32(at.i_blocks_lo, sectors % 2 ** 32, true)
     view.setUint16(at.l_i_blocks_high, Math.floor(sectors / 2 ** 32), true)
     view.setUint32(at.i_flags, flags, true)
-    view.setUint32(at.i_file_acl_lo, this.xattrBlocks.get(inode) ?? 0, true)
+    view.setUint32(at.i_file_acl_lo, this.xattrBlock.get(inode), true)
     view.setUint16(at.i_extra_isize, EXTRA_SIZE, true)
-    const xattrs = this.inInodeXattrs.get(inode)
+    const xattrs = this.xattrList[this.inInodeXattrs.get(inode) - 1]
     if (xattrs !== undefined) bytes.set(xattrs, start + INODE.size)
     const checksum = crc32c(this.seedOf(inode), bytes, start, start + INODE_SIZE)
     view.setUint16(at.l_i_checksum_lo, checksum & 0xffff, true)

@@ -1,12 +1,7 @@
 import type { Inodes } from './inodes'
+import { Column } from './columns'
 import { ROOT_INODE } from './layout'
-
-/** A directory while the file system is being made. Names are bytes, one to a character. */
-export interface Directory {
-  inode: number
-  parent: Directory
-  entries: Map<string, number>
-}
+import { Names } from './names'
 
 /** As many symlinks as the kernel follows in one path. */
 const MOST_SYMLINKS = 40
@@ -17,26 +12,29 @@ export function namesOf(path: string): string[] {
 }
 
 /**
- * A copy that does not keep alive the longer text it was cut from: V8's substrings do, and a tree of names
- * would hold all paths.
+ * The names of a file system and what they lead to. Nothing in it can lead outside. Names are bytes, one to a
+ * character; a directory is known by its inode.
  */
-function detached(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1')
-}
-
-/** The names of a file system and what they lead to. Nothing in it can lead outside. */
 export class Tree {
-  readonly root: Directory
-  readonly directories = new Map<number, Directory>()
+  readonly names = new Names()
+  /** The directory that a directory is in, by inode. */
+  private readonly parents = new Column(Uint32Array)
   /** The parent that was asked for last: archives go through a directory at a time. */
   private cachedPath: string | null = null
-  private cached: Directory | null = null
+  private cached: number | null = null
 
   constructor(private readonly inodes: Inodes) {
-    const root = { inode: ROOT_INODE, entries: new Map<string, number>() } as Directory
-    root.parent = root
-    this.root = root
-    this.directories.set(ROOT_INODE, root)
+    this.parents.set(ROOT_INODE, ROOT_INODE)
+  }
+
+  /** The directory that holds a directory; the root holds itself. */
+  parentOf(directory: number): number {
+    return this.parents.get(directory)
+  }
+
+  /** The names in a directory, in the order in which they came. */
+  namesIn(directory: number): string[] {
+    return Array.from(this.names.entriesOf(directory), (entry) => this.names.textOf(entry))
   }
 
   /**
@@ -48,20 +46,20 @@ export class Tree {
    */
   locate(
     path: string,
-    make: ((parent: Directory, name: string) => Directory) | null,
-  ): { parent: Directory; name: string } | null {
+    make: ((parent: number, name: string) => number) | null,
+  ): { parent: number; name: string } | null {
     const slash = path.lastIndexOf('/')
     const prefix = slash < 0 ? '' : path.slice(0, slash)
     const last = path.slice(slash + 1)
     if (last === '' || last === '.') {
       const names = namesOf(path)
       const name = names.pop()
-      if (name === undefined) return { parent: this.root, name: '' }
+      if (name === undefined) return { parent: ROOT_INODE, name: '' }
       return this.locate([...names, name].join('/'), make)
     }
     if (this.cachedPath !== prefix || this.cached === null) {
-      this.cached = this.follow(this.root, namesOf(prefix), make, MOST_SYMLINKS)
-      this.cachedPath = detached(prefix)
+      this.cached = this.follow(ROOT_INODE, namesOf(prefix), make, MOST_SYMLINKS)
+      this.cachedPath = prefix
     }
     return this.cached === null ? null : { parent: this.cached, name: last }
   }
@@ -70,69 +68,62 @@ export class Tree {
   lookup(path: string): number | null {
     const place = this.locate(path, null)
     if (place === null) return null
-    return place.name === '' ? ROOT_INODE : (place.parent.entries.get(place.name) ?? null)
+    return place.name === '' ? ROOT_INODE : this.names.find(place.parent, place.name) || null
   }
 
   /** The same with the last name followed. */
   resolve(path: string): number | null {
-    return this.resolveFrom(this.root, namesOf(path), MOST_SYMLINKS)
+    return this.resolveFrom(ROOT_INODE, namesOf(path), MOST_SYMLINKS)
   }
 
-  /** Enters a name. */
-  enter(parent: Directory, name: string, inode: number): void {
-    parent.entries.set(detached(name), inode)
-  }
-
-  /** Makes an empty directory under a name. */
-  enterDirectory(parent: Directory, name: string, inode: number): Directory {
-    const directory = { inode, parent, entries: new Map<string, number>() }
-    this.directories.set(inode, directory)
-    this.enter(parent, name, inode)
-    return directory
+  /** Enters an empty directory under a name. */
+  enterDirectory(parent: number, name: string, inode: number): void {
+    this.parents.set(inode, parent)
+    this.names.enter(parent, name, inode)
   }
 
   /** Takes a name away. What was below a directory has to be taken away before. */
-  leave(parent: Directory, name: string): void {
-    const inode = parent.entries.get(name)
-    parent.entries.delete(name)
-    if (inode !== undefined) this.directories.delete(inode)
+  leave(parent: number, name: string): void {
+    const inode = this.names.find(parent, name)
+    this.names.leave(parent, name)
+    if (this.inodes.isDirectory(inode)) this.names.forget(inode)
     this.cachedPath = null
   }
 
-  private resolveFrom(from: Directory, names: string[], symlinks: number): number | null {
+  private resolveFrom(from: number, names: string[], symlinks: number): number | null {
     const last = names.at(-1)
-    if (last === undefined) return from.inode
+    if (last === undefined) return from
     const parent = this.follow(from, names.slice(0, -1), null, symlinks)
     if (parent === null) return null
-    if (last === '..') return parent.parent.inode
-    const inode = parent.entries.get(last)
-    if (inode === undefined) return null
+    if (last === '..') return this.parentOf(parent)
+    const inode = this.names.find(parent, last)
+    if (inode === 0) return null
     if (!this.inodes.isSymlink(inode)) return inode
     if (symlinks === 0) return null
-    const target = this.inodes.targets.get(inode) ?? ''
-    return this.resolveFrom(target.startsWith('/') ? this.root : parent, namesOf(target), symlinks - 1)
+    const target = this.inodes.targetOf(inode)
+    return this.resolveFrom(target.startsWith('/') ? ROOT_INODE : parent, namesOf(target), symlinks - 1)
   }
 
   private follow(
-    from: Directory,
+    from: number,
     names: string[],
-    make: ((parent: Directory, name: string) => Directory) | null,
+    make: ((parent: number, name: string) => number) | null,
     symlinks: number,
-  ): Directory | null {
+  ): number | null {
     let directory = from
     for (const name of names) {
       if (name === '..') {
-        directory = directory.parent
+        directory = this.parentOf(directory)
         continue
       }
-      const inode = directory.entries.get(name)
-      let next: Directory | null
-      if (inode === undefined) next = make === null ? null : make(directory, name)
+      const inode = this.names.find(directory, name)
+      let next: number | null
+      if (inode === 0) next = make === null ? null : make(directory, name)
       else if (this.inodes.isSymlink(inode) && symlinks > 0) {
-        const target = this.inodes.targets.get(inode) ?? ''
-        const start = target.startsWith('/') ? this.root : directory
+        const target = this.inodes.targetOf(inode)
+        const start = target.startsWith('/') ? ROOT_INODE : directory
         next = this.follow(start, namesOf(target), null, symlinks - 1)
-      } else next = this.directories.get(inode) ?? null
+      } else next = this.inodes.isDirectory(inode) ? inode : null
       if (next === null) return null
       directory = next
     }

@@ -22,7 +22,7 @@ import {
   S_IFSOCK,
   XATTR_HEADER,
 } from './layout'
-import { type Directory, Tree } from './tree'
+import { Tree } from './tree'
 import { encodeXattrs, withAclMode, type Xattr } from './xattr'
 
 /** What every kind of entry has. */
@@ -112,7 +112,7 @@ export class Ext4Writer {
     this.initialise(ROOT_INODE, S_IFDIR, this.defaults(0o755))
     inodes.links.set(ROOT_INODE, 2)
     this.initialise(LOST_AND_FOUND_INODE, S_IFDIR, this.defaults(0o700))
-    this.linkDirectory(this.tree.root, 'lost+found', LOST_AND_FOUND_INODE)
+    this.linkDirectory(ROOT_INODE, 'lost+found', LOST_AND_FOUND_INODE)
   }
 
   /** Attributes of what no archive brought: root's own, made with the disk. */
@@ -124,8 +124,8 @@ export class Ext4Writer {
   /** Adds a directory, or gives one that is there new attributes. */
   directory(path: string, attributes: Attributes): void {
     const { parent, name } = this.place(path)
-    const former = name === '' ? ROOT_INODE : parent.entries.get(name)
-    if (former !== undefined && this.inodes.isDirectory(former)) {
+    const former = name === '' ? ROOT_INODE : this.tree.names.find(parent, name)
+    if (this.inodes.isDirectory(former)) {
       this.dropXattrs(former)
       this.initialise(former, S_IFDIR, attributes)
       return
@@ -183,7 +183,7 @@ export class Ext4Writer {
     this.initialise(inode, S_IFLNK, { ...attributes, mode: 0o777 })
     this.inodes.size.set(inode, target.length)
     const bytes = Buffer.from(target, 'latin1')
-    this.inodes.targets.set(inode, bytes.toString('latin1'))
+    this.inodes.setTarget(inode, target)
     if (target.length <= FAST_SYMLINK) return
     const block = this.allocator.takeRun(1)
     this.setBlocks(inode, [{ logical: 0, start: 0, count: 1 }], [{ start: block, count: 1 }])
@@ -197,11 +197,11 @@ export class Ext4Writer {
     if (inode === null) this.refuseEntry('a hard link to what has not come before')
     if (this.inodes.isDirectory(inode)) this.refuseEntry('a hard link to a directory')
     const { parent, name } = this.place(path)
-    if (parent.entries.get(name) === inode) return
+    if (this.tree.names.find(parent, name) === inode) return
     if (this.inodes.links.get(inode) >= MOST_LINKS) this.refuseEntry('more than 65,000 hard links')
     this.inodes.links.set(inode, this.inodes.links.get(inode) + 1)
     this.removeAt(parent, name)
-    this.tree.enter(parent, name, inode)
+    this.tree.names.enter(parent, name, inode)
   }
 
   /** Adds a device, fifo or socket; the numbers matter to devices alone. */
@@ -219,14 +219,14 @@ export class Ext4Writer {
   remove(path: string): void {
     const slash = path.lastIndexOf('/')
     const parent = this.tree.lookup(slash < 0 ? '' : path.slice(0, slash))
-    const directory = parent === null ? undefined : this.tree.directories.get(parent)
-    if (directory !== undefined) this.removeAt(directory, path.slice(slash + 1))
+    if (parent !== null && this.inodes.isDirectory(parent)) this.removeAt(parent, path.slice(slash + 1))
   }
 
   /** Removes all that is in a directory; does nothing to anything else. */
   empty(path: string): void {
-    const directory = this.tree.directories.get(this.tree.lookup(path) ?? 0)
-    for (const name of [...(directory?.entries.keys() ?? [])]) if (directory) this.removeAt(directory, name)
+    const directory = this.tree.lookup(path)
+    if (directory === null || !this.inodes.isDirectory(directory)) return
+    for (const name of this.tree.namesIn(directory)) this.removeAt(directory, name)
   }
 
   /** Runs of the disk's blocks that a file was given; for boot loaders that read by block number. */
@@ -286,12 +286,13 @@ export class Ext4Writer {
   }
 
   /** Where a path's last name goes; parents that are missing are made. */
-  private place(path: string): { parent: Directory; name: string } {
+  private place(path: string): { parent: number; name: string } {
     const place = this.tree.locate(path, (parent, name) => {
       if (name.length > LONGEST_NAME) this.refuseEntry('a name of more than 255 bytes')
       const inode = this.inodes.allocate()
       this.initialise(inode, S_IFDIR, this.defaults(0o755))
-      return this.linkDirectory(parent, name, inode)
+      this.linkDirectory(parent, name, inode)
+      return inode
     })
     if (place === null) this.refuseEntry('a path that goes through something other than a directory')
     if (place.name.length > LONGEST_NAME) this.refuseEntry('a name of more than 255 bytes')
@@ -299,35 +300,43 @@ export class Ext4Writer {
   }
 
   /** Removes what a name stood for and answers an inode for what comes there. */
-  private replace(parent: Directory, name: string): number {
+  private replace(parent: number, name: string): number {
     if (name === '') this.refuseEntry('a root that is not a directory')
     this.removeAt(parent, name)
     return this.inodes.allocate()
   }
 
-  private enter(parent: Directory, name: string, inode: number): void {
-    this.tree.enter(parent, name, inode)
+  private enter(parent: number, name: string, inode: number): void {
+    this.tree.names.enter(parent, name, inode)
     this.inodes.links.set(inode, 1)
   }
 
-  private linkDirectory(parent: Directory, name: string, inode: number): Directory {
+  private linkDirectory(parent: number, name: string, inode: number): void {
     this.inodes.links.set(inode, 2)
-    this.inodes.links.set(parent.inode, this.inodes.links.get(parent.inode) + 1)
-    return this.tree.enterDirectory(parent, name, inode)
+    this.inodes.links.set(parent, this.inodes.links.get(parent) + 1)
+    this.tree.enterDirectory(parent, name, inode)
   }
 
-  private removeAt(parent: Directory, name: string): void {
-    const inode = parent.entries.get(name)
-    if (inode === undefined) return
-    const directory = this.tree.directories.get(inode)
-    if (directory !== undefined) {
-      for (const child of [...directory.entries.keys()]) this.removeAt(directory, child)
-      this.inodes.links.set(parent.inode, this.inodes.links.get(parent.inode) - 1)
+  /** Removes a name and all below it, if it is there. No recursion: a hostile path has millions of parts. */
+  private removeAt(parent: number, name: string): void {
+    const { names } = this.tree
+    const waiting = [{ parent, name, isEmpty: false }]
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const inode = names.find(next.parent, next.name)
+      if (inode === 0) continue
+      const isDirectory = this.inodes.isDirectory(inode)
+      if (isDirectory && !next.isEmpty) {
+        waiting.push({ ...next, isEmpty: true })
+        for (const child of this.tree.namesIn(inode))
+          waiting.push({ parent: inode, name: child, isEmpty: false })
+        continue
+      }
+      this.tree.leave(next.parent, next.name)
+      if (isDirectory) this.inodes.links.set(next.parent, this.inodes.links.get(next.parent) - 1)
+      const links = this.inodes.links.get(inode) - 1
+      this.inodes.links.set(inode, links)
+      if (isDirectory || links === 0) this.release(inode)
     }
-    this.tree.leave(parent, name)
-    const links = this.inodes.links.get(inode) - 1
-    this.inodes.links.set(inode, links)
-    if (directory !== undefined || links === 0) this.release(inode)
   }
 
   private release(inode: number): void {
@@ -335,14 +344,15 @@ export class Ext4Writer {
   }
 
   private dropXattrs(inode: number): void {
-    const block = this.inodes.xattrBlocks.get(inode)
-    if (block !== undefined) {
+    const { inodes } = this
+    const block = inodes.xattrBlock.get(inode)
+    if (block !== 0) {
       this.allocator.free({ start: block, count: 1 })
-      this.inodes.blocks.set(inode, this.inodes.blocks.get(inode) - 1)
+      inodes.blocks.set(inode, inodes.blocks.get(inode) - 1)
     }
-    this.inodes.xattrBlocks.delete(inode)
-    this.inodes.inInodeXattrs.delete(inode)
-    this.inodes.accessed.delete(inode)
+    inodes.xattrBlock.set(inode, 0)
+    inodes.setXattrs(inode, null)
+    inodes.setAccessed(inode, null)
   }
 
   private initialise(inode: number, type: number, attributes: Attributes): void {
@@ -363,7 +373,7 @@ export class Ext4Writer {
       inodes.blocks.set(inode, 0)
       inodes.first.set(inode, 0)
     }
-    if (accessed !== null) inodes.accessed.set(inode, accessed)
+    if (accessed !== null) inodes.setAccessed(inode, accessed)
     if (xattrs.length > 0) this.setXattrs(inode, xattrs)
   }
 
@@ -372,13 +382,13 @@ export class Ext4Writer {
     if (encoded === null) this.refuseEntry('extended attributes larger than a block')
     const { inInode, block, skipped } = encoded
     for (const name of skipped) this.skippedXattrs.set(name, (this.skippedXattrs.get(name) ?? 0) + 1)
-    if (inInode !== null) this.inodes.inInodeXattrs.set(inode, inInode)
+    if (inInode !== null) this.inodes.setXattrs(inode, inInode)
     if (block === null) return
     const position = this.allocator.takeRun(1)
     const number = Buffer.alloc(8)
     number.writeBigUInt64LE(BigInt(position))
     block.writeUInt32LE(crc32c(crc32c(this.seed, number), block), XATTR_HEADER.at.h_checksum)
-    this.inodes.xattrBlocks.set(inode, position)
+    this.inodes.xattrBlock.set(inode, position)
     this.inodes.blocks.set(inode, this.inodes.blocks.get(inode) + 1)
     this.putBlock(position, block)
   }
