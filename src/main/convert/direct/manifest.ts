@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
-import { S_IFMT, S_IFREG } from '../../disk/ext4/layout'
-import type { Directory } from '../../disk/ext4/tree'
+import { Column, Texts } from '../../disk/ext4/columns'
+import { ROOT_INODE, S_IFMT, S_IFREG } from '../../disk/ext4/layout'
 import type { Ext4Writer, FileListener } from '../../disk/ext4/writer'
 
 const ZEROES = Buffer.alloc(1024 * 1024)
@@ -11,7 +11,9 @@ const ZEROES = Buffer.alloc(1024 * 1024)
  * added to it. A hash costs about as much time as all the rest: it is taken on request.
  */
 export class Manifest implements FileListener {
-  private readonly sums = new Map<number, string>()
+  /** The hashes, 32 bytes each, and where that of an inode is. */
+  private readonly sums = new Texts()
+  private readonly sumOf = new Column(Uint32Array)
   private hash: Hash | null = null
   private inode = 0
   private size = 0
@@ -53,7 +55,7 @@ export class Manifest implements FileListener {
 
   endFile(): void {
     this.hole(this.size)
-    if (this.hash !== null) this.sums.set(this.inode, this.hash.digest('hex'))
+    if (this.hash !== null) this.sumOf.set(this.inode, this.sums.add(this.hash.digest('binary')))
     this.hash = null
   }
 
@@ -62,19 +64,19 @@ export class Manifest implements FileListener {
    * @param writer the finished file system
    */
   text(writer: Ext4Writer): string {
-    const lines: { path: string; line: string }[] = []
-    const walk = (directory: Directory, before: string): void => {
-      for (const [name, inode] of directory.entries) {
-        const path = `${before}${name}`
-        const below = writer.tree.directories.get(inode)
-        if (below !== undefined) walk(below, `${path}/`)
-        if ((writer.inodes.mode.get(inode) & S_IFMT) !== S_IFREG) continue
-        lines.push({ path, line: sumLine(this.sums.get(inode) ?? '', path) })
+    const { tree, inodes } = writer
+    const files: { path: string; sum: number }[] = []
+    const directories = [{ inode: ROOT_INODE, before: '' }]
+    for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
+      for (const entry of tree.names.entriesOf(next.inode)) {
+        const inode = tree.names.inodeOf(entry)
+        const path = `${next.before}${tree.names.textOf(entry)}`
+        if (inodes.isDirectory(inode)) directories.push({ inode, before: `${path}/` })
+        if ((inodes.mode.get(inode) & S_IFMT) === S_IFREG) files.push({ path, sum: this.sumOf.get(inode) })
       }
     }
-    walk(writer.tree.root, '')
-    lines.sort((a, b) => (a.path < b.path ? -1 : 1))
-    return lines.map(({ line }) => line).join('')
+    files.sort((a, b) => (a.path < b.path ? -1 : 1))
+    return files.map(({ path, sum }) => sumLine(this.sums.get(sum), path)).join('')
   }
 
   /** Zeroes up to a position of the file. */
@@ -89,6 +91,7 @@ export class Manifest implements FileListener {
 
 /** A name with a line feed or a backslash is escaped, and the line begins with a backslash (coreutils, "cksum output modes"). */
 function sumLine(sum: string, path: string): string {
+  const hexadecimal = Buffer.from(sum, 'latin1').toString('hex')
   const escaped = path.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
-  return `${escaped === path ? '' : '\\'}${sum}  ${escaped}\n`
+  return `${escaped === path ? '' : '\\'}${hexadecimal}  ${escaped}\n`
 }
