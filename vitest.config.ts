@@ -24,6 +24,16 @@ export default defineConfig({
         },
       },
       {
+        // Long boots that are run by hand and reported with their date; no part of `npm test`.
+        test: {
+          name: 'matrix',
+          include: ['test/matrix/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 3_600_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],

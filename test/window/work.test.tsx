@@ -1,5 +1,6 @@
 import { fireEvent, screen, within } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
+import type { ListedDisk } from '../../src/shared/ipc/contract'
 import { change, chooseIn, entryOf, isEnabled, openWindow, press, settle } from './support/open-window'
 import {
   buildJob,
@@ -11,6 +12,8 @@ import {
   fullTopics,
   host,
   previewJob,
+  proofJob,
+  provenDisk,
   systemDrive,
   unprovenDisk,
 } from './support/samples'
@@ -99,6 +102,35 @@ describe('a disk', () => {
     await change(() => fireEvent.contextMenu(screen.getByText(unprovenDisk.source.digest)))
     await change(() => screen.getByRole('menuitem', { name: 'Copy image digest' }).click())
     expect(fake.inputsOf('copyText')).toEqual([{ text: unprovenDisk.source.digest }])
+  })
+
+  it('is proven on request, and once at a time', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Disks', 'my-machine.img')
+    await press('Prove that it boots')
+    expect(fake.inputsOf('proveDisk')).toEqual([{ diskId: 'disk-machine' }])
+    await change(() => fake.set('jobs', [proofJob]))
+    expect(isEnabled('Being proven')).toBe(false)
+  })
+
+  it('that did not come up says under which firmware and why, in its page and in the list', async () => {
+    const [boots] = provenDisk.proofs
+    if (boots === undefined) throw new Error('the sample has a proof')
+    const proofs: ListedDisk['proofs'] = [
+      { ...boots, firmware: 'bios', failedUnits: ['apache2.service'] },
+      { ...boots, firmware: 'uefi', outcome: 'kernel-panic', lines: ['Kernel panic - not syncing'] },
+    ]
+    await openWindow({ ...fullTopics, disks: [{ ...provenDisk, proofs }] })
+    expect(entryOf('Disks', 'server.img').textContent).toContain('does not boot under UEFI')
+    await chooseIn('Disks', 'server.img')
+    const page = screen.getByRole('main').textContent
+    expect(page).toContain(
+      'Under BIOS it boots: login after 38 s on tcg. Units that failed: apache2.service.',
+    )
+    expect(page).toContain('Under UEFI it does not boot: the kernel gave up (panic).')
+    expect(page).toContain('Unproven under UEFI with Secure Boot.')
+    await change(() => screen.getByRole('img', { name: 'Screen under UEFI, show it large' }).click())
+    expect(screen.getByRole('img', { name: 'Kernel panic - not syncing' })).toBeTruthy()
   })
 
   it('is deleted only after a question, whose Esc deletes nothing', async () => {

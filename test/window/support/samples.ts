@@ -354,6 +354,30 @@ export const previewJob: JobSnapshot = {
   remaining: null,
 }
 
+export const proofJob: JobSnapshot = {
+  ...previewJob,
+  id: 'proof-1',
+  kind: 'proof',
+  phase: 'boot',
+  fraction: 0.5,
+}
+
+export const previewState: TopicValue<'previews'>[number] = {
+  previewId: 'machine-1',
+  jobId: 'preview-1',
+  diskId: 'disk-machine',
+  choice: {
+    firmware: 'bios',
+    attachment: 'usb',
+    memoryBytes: 2 ** 30,
+    processors: 2,
+    keepChanges: false,
+  },
+  accelerator: 'tcg',
+  ports: [],
+  outcome: null,
+}
+
 /** The same job, ended. */
 export function ended(job: JobSnapshot, state: 'succeeded' | 'cancelled'): JobSnapshot {
   const { id, kind, title, startedAt, diskId } = job

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'react'
 import { Button } from '../../ui/button'
+import { isLeavingKey } from './keys'
 import type { PreviewSession } from './sessions'
 import styles from './preview.module.css'
 
@@ -16,7 +17,7 @@ export function Screen({ session, isRunning }: { session: PreviewSession; isRunn
     if (parent === null) return
     const takeOut = session.showScreen(parent)
     const onKeyDown = (event: KeyboardEvent): void => {
-      if (!event.ctrlKey || !event.altKey || event.code !== 'KeyG') return
+      if (!isLeavingKey(event)) return
       event.preventDefault()
       event.stopPropagation()
       session.releaseKeyboard()

@@ -1,8 +1,10 @@
 import { createContext, use, useEffect, useState, type ReactNode } from 'react'
 import type RFB from '@novnc/novnc'
 import { PREVIEW_PORT_CHANNEL } from '../../../shared/ipc/channels'
-import { bytesOf, portChannel } from './port-channel'
-import { createSerialText, type SerialText } from './serial-text'
+import type { MachineChoice } from '../../../shared/preview'
+import { leavingKeys, type MachineKey } from './keys'
+import { portChannel } from './port-channel'
+import { createSerialSession, type SerialSession } from './serial-session'
 
 /** A preview that was started in this window. It outlives its page: the machine goes on while other pages are shown. */
 export interface PreviewSession {
@@ -14,19 +16,13 @@ export interface PreviewSession {
   focusScreen: () => void
   /** Gives the keyboard back to the window and lets go of the keys that the machine believes to be down. */
   releaseKeyboard: () => void
-  serial: {
-    text: () => SerialText
-    send: (text: string) => void
-    subscribe: (listener: () => void) => () => void
-  }
+  /** Presses keys together on the machine's keyboard. */
+  pressKeys: (keys: readonly MachineKey[]) => void
+  serial: SerialSession
   close: () => void
 }
 
 type Stream = 'screen' | 'serial'
-
-/** X11's keysyms of the keys that leave the screen (keysymdef.h). */
-const CONTROL_LEFT = 0xffe3
-const ALT_LEFT = 0xffe9
 
 function createScreen(): {
   /** Shows what comes through a port, in place of the one before: a machine that was started again has another. */
@@ -34,6 +30,7 @@ function createScreen(): {
   show: (parent: HTMLElement) => () => void
   focus: () => void
   release: () => void
+  press: (keys: readonly MachineKey[]) => void
   close: () => void
 } {
   const element = document.createElement('div')
@@ -67,54 +64,14 @@ function createScreen(): {
     },
     focus: () => rfb?.focus(),
     release: () => {
-      rfb?.sendKey(CONTROL_LEFT, 'ControlLeft', false)
-      rfb?.sendKey(ALT_LEFT, 'AltLeft', false)
+      for (const { keysym, code } of leavingKeys) rfb?.sendKey(keysym, code, false)
       rfb?.blur()
     },
+    press: (keys) => {
+      for (const { keysym, code } of keys) rfb?.sendKey(keysym, code, true)
+      for (const { keysym, code } of keys.toReversed()) rfb?.sendKey(keysym, code, false)
+    },
     close: disconnect,
-  }
-}
-
-function createSerial(): PreviewSession['serial'] & {
-  connect: (port: MessagePort) => void
-  close: () => void
-} {
-  const console = createSerialText()
-  const decoder = new TextDecoder()
-  const encoder = new TextEncoder()
-  const listeners = new Set<() => void>()
-  let port: MessagePort | null = null
-  let text = console.text()
-  let isScheduled = false
-  // A booting machine writes faster than the window needs to be drawn.
-  const publish = (): void => {
-    isScheduled = false
-    text = console.text()
-    for (const listener of listeners) listener()
-  }
-  const receive = (event: MessageEvent): void => {
-    const bytes = bytesOf(event.data)
-    console.write(bytes === null ? String(event.data) : decoder.decode(bytes, { stream: true }))
-    if (isScheduled) return
-    isScheduled = true
-    setTimeout(publish, 50)
-  }
-  return {
-    connect: (next) => {
-      port?.close()
-      port = next
-      port.addEventListener('message', receive)
-      port.start()
-    },
-    text: () => text,
-    send: (input) => port?.postMessage(encoder.encode(input)),
-    subscribe: (listener) => {
-      listeners.add(listener)
-      return () => {
-        listeners.delete(listener)
-      }
-    },
-    close: () => port?.close(),
   }
 }
 
@@ -155,6 +112,9 @@ interface Previews {
   open: (started: { previewId: string; jobId: string; diskId: string }) => void
   /** Lets go of a preview that has ended. */
   drop: (previewId: string) => void
+  /** The machine that was chosen for a disk, kept while the window is open. */
+  choiceOf: (diskId: string) => MachineChoice | undefined
+  choose: (diskId: string, choice: MachineChoice) => void
 }
 
 const PreviewContext = createContext<Previews | null>(null)
@@ -162,6 +122,7 @@ const PreviewContext = createContext<Previews | null>(null)
 /** Keeps the running previews of the window, and receives their ports from the preload. */
 export function PreviewProvider({ children }: { children: ReactNode }) {
   const [desk] = useState(createPortDesk)
+  const [choices, setChoices] = useState<ReadonlyMap<string, MachineChoice>>(new Map())
   const [sessions, setSessions] = useState<readonly PreviewSession[]>([])
   useEffect(() => {
     const onMessage = (event: MessageEvent): void => {
@@ -180,7 +141,7 @@ export function PreviewProvider({ children }: { children: ReactNode }) {
 
   const open: Previews['open'] = ({ previewId, jobId, diskId }) => {
     const screen = createScreen()
-    const serial = createSerial()
+    const serial = createSerialSession()
     desk.collect(previewId, (stream, port) => {
       if (stream === 'screen') screen.connect(port)
       else serial.connect(port)
@@ -192,6 +153,7 @@ export function PreviewProvider({ children }: { children: ReactNode }) {
       showScreen: screen.show,
       focusScreen: screen.focus,
       releaseKeyboard: screen.release,
+      pressKeys: screen.press,
       serial,
       close: () => {
         desk.leave(previewId)
@@ -205,7 +167,10 @@ export function PreviewProvider({ children }: { children: ReactNode }) {
     sessions.find((session) => session.previewId === previewId)?.close()
     setSessions((before) => before.filter((session) => session.previewId !== previewId))
   }
-  return <PreviewContext value={{ sessions, open, drop }}>{children}</PreviewContext>
+  const choose: Previews['choose'] = (diskId, choice) =>
+    setChoices((before) => new Map(before).set(diskId, choice))
+  const choiceOf: Previews['choiceOf'] = (diskId) => choices.get(diskId)
+  return <PreviewContext value={{ sessions, open, drop, choose, choiceOf }}>{children}</PreviewContext>
 }
 
 /** The previews of this window. */
