@@ -162,13 +162,20 @@ describe('the whole job, once, in the window', () => {
     }
     await waitForGuestText(page, /^24\s*$/m, 60_000)
 
-    await typeIntoGuest(page, 'echo from-the-guest > /dev/ttyS0; cat /etc/hostname\n')
-    await page.waitForTimeout(2000)
+    await page.getByText(/Running under BIOS.*it came to a login/).waitFor()
+
+    const line = 'echo from-the-guest >/dev/ttyS0; echo "Pasted_$((40+2))"\n'
+    await window.app.evaluate(({ clipboard }, text) => clipboard.writeText(text), line)
+    await page.getByRole('button', { name: 'Type the clipboard' }).click()
+    await waitForGuestText(page, /Pasted_42/, 60_000)
+    await page.getByRole('button', { name: 'Full screen' }).click()
+    await window.picture('5-full-screen')
+    await page.getByRole('button', { name: 'Leave full screen' }).click()
     await page.getByRole('tab', { name: 'Serial console' }).click()
-    await page.getByText('from-the-guest').waitFor({ timeout: 60_000 })
+    await page.getByText('from-the-guest').first().waitFor({ timeout: 60_000 })
     expect(await axeViolations(page)).toEqual([])
     await window.picture('5-serial')
-    await page.getByRole('button', { name: 'Stop' }).first().click()
+    await page.getByRole('button', { name: 'Force off' }).click()
     await page.getByText('The machine is off.').waitFor({ timeout: 30_000 })
     expect(await sha256(disk)).toBe(before)
   })
@@ -176,6 +183,13 @@ describe('the whole job, once, in the window', () => {
   it('6: writes the stick after a typed confirmation, compares it, and says that it may be pulled', async () => {
     const { page } = window
     await page.getByRole('button', { name: 'Back to the disk' }).click()
+    // The preview has proven it on the way.
+    await page
+      .getByRole('main')
+      .getByText(/Under BIOS it boots: login after/)
+      .waitFor()
+    await page.getByRole('img', { name: 'Screen under BIOS, show it large' }).waitFor()
+    await window.picture('6-proven')
     await page.getByRole('button', { name: /Write to a stick/ }).click()
     const sheet = page.getByRole('dialog')
     await sheet.waitFor()
