@@ -231,7 +231,7 @@ export function describeFailure(failure: Failure): FailureText {
       return {
         happened: `The image ${facts.image} is for ${facts.architecture} computers. Slipway can make disks for ${facts.supported}.`,
         kept: nothingWritten,
-        remedy: `Build the image for ${facts.supported}: docker build --platform linux/${facts.supported}`,
+        remedy: 'Build the image for one of them, such as: docker build --platform linux/amd64',
       }
     case 'kernel-missing':
       return {

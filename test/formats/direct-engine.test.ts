@@ -70,7 +70,6 @@ function hostLoaders(table: 'mbr' | 'gpt'): BootLoaders {
         },
       ],
       configurationPaths: ['EFI/debian/grub.cfg'],
-      secureBoot: false,
     },
   }
 }
@@ -85,7 +84,13 @@ function settings(changes: Partial<DiskSettings> = {}): DiskSettings {
     diskSignature: 0x12345678,
     time: 1700000000,
     edits: machineEdits({ hostname: 'machine', rootUuid: UUID, systemd: true, resolved: false, masked: [] }),
-    boot: { loaders: hostLoaders(table), kernel: null, kernelArguments: 'quiet', serialConsole: false },
+    boot: {
+      architecture: 'amd64',
+      loaders: hostLoaders(table),
+      kernel: null,
+      kernelArguments: 'quiet',
+      serialConsole: false,
+    },
     manifest: false,
     ...changes,
   }

@@ -91,7 +91,7 @@ describe('planBuild', () => {
   })
 
   it.each([
-    [{ architecture: 'arm64' }, 'image-architecture'],
+    [{ architecture: 's390x' }, 'image-architecture'],
     [{ kernel: null, initramfs: null, init: null }, 'kernel-missing'],
     [{ initramfs: null, init: null }, 'initramfs-missing'],
     [{ init: null }, 'init-missing'],

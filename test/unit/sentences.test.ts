@@ -23,7 +23,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'archive-invalid': { path: '/a/b.tar', reason: 'it holds no image' },
   'archive-digest': { path: '/a/b.tar', part: 'x/layer.tar', expected: 'aa', found: 'bb' },
   'archive-choice': { path: '/a/b.tar', asked: '', images: ['a:1', 'b:2'] },
-  'image-architecture': { image: 'a:1', architecture: 'arm64', supported: 'amd64' },
+  'image-architecture': { image: 'a:1', architecture: 's390x', supported: 'amd64 and arm64' },
   'kernel-missing': { image: 'a:1' },
   'initramfs-missing': { image: 'a:1' },
   'init-missing': { image: 'a:1' },

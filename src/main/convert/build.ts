@@ -158,7 +158,7 @@ async function prepareBuild(
   given: TreeSource,
   settings: BuildSettings,
 ): Promise<Result<ReadyBuild>> {
-  const engine = await prepareEngine(settings.engine, settings.boot)
+  const engine = prepareEngine(settings.engine)
   if (!engine.ok) return engine
   const original = await given.inspect(context.signal)
   if (!original.ok) return original
@@ -183,7 +183,7 @@ async function runBuild(
 ): Promise<Result<BuiltDisk>> {
   const prepared = await source.prepareExport(image, context)
   if (!prepared.ok) return prepared
-  return engine.build(context, { plan, tree: prepared.value, target, imageCreatedAt: image.createdAt })
+  return engine.build(context, { plan, tree: prepared.value, target, image })
 }
 
 /** The tree to build from: as it is, or prepared. */

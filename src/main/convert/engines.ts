@@ -4,13 +4,15 @@ import { fail, ok, type Result } from '../../shared/failure'
 import type { BuildSettings } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
 import type { Range } from '../disk/outlet'
-import type { TreeExport } from '../source/tree-source'
-import { findBootLoaders } from './boot-loaders'
+import type { InspectedImage, TreeExport } from '../source/tree-source'
 import type { BootLoaders } from './direct/boot'
 import { runDirectEngine, type DirectBuild, type DirectTarget } from './direct/run'
 import { buildWithKernelEngine } from './kernel/engine'
 import { findKernelTools } from './kernel/tools'
-import type { BuildPlan } from './plan'
+import { efiProgram } from './loaders/efi-program'
+import { findBootLoaders, type BootTarget, type FoundLoaders } from './loaders/find'
+import { hostPlace, treePlace } from './loaders/places'
+import type { BootPlan, BuildPlan } from './plan'
 
 /** One disk to be made by an engine. */
 export interface EngineWork {
@@ -18,8 +20,7 @@ export interface EngineWork {
   tree: TreeExport
   /** A file is regular, empty and the user's own. The kernel engine takes nothing else. */
   target: DirectTarget
-  /** Milliseconds since 1970. */
-  imageCreatedAt: number
+  image: InspectedImage
 }
 
 /** What an engine made. */
@@ -36,8 +37,6 @@ export interface BuiltDisk {
 
 /** A way to make a disk, found to be possible here. */
 export interface Engine {
-  /** For which its disks boot, with the boot loaders of this host. */
-  firmware: DiskRecord['firmware']
   /** Answers what was made, or why the file is to be thrown away; throws the signal's reason when cancelled. */
   build(context: JobContext, work: EngineWork): Promise<Result<BuiltDisk>>
 }
@@ -51,39 +50,53 @@ export function setDirectWorker(file: string): void {
 
 /**
  * Looks whether an engine can work here, before anything else is done.
- * @param name which
- * @param boot whether its disk is to boot
  * @returns `tool-missing` with the package that brings what is missing
  */
-export async function prepareEngine(name: BuildSettings['engine'], boot: boolean): Promise<Result<Engine>> {
-  if (name === 'kernel') {
-    if (process.platform !== 'linux')
-      return fail('not-supported', { what: 'the kernel engine on this system' })
-    const tools = findKernelTools()
-    return tools.ok ? ok({ firmware: ['bios'], build: buildByKernel }) : tools
-  }
-  const loaders = boot ? await findBootLoaders() : ok(null)
-  if (!loaders.ok) return loaders
-  return ok({
-    firmware: firmwareOf(loaders.value),
-    build: (context, work) => buildDirectly(context, work, loaders.value),
-  })
+export function prepareEngine(name: BuildSettings['engine']): Result<Engine> {
+  if (name === 'direct') return ok({ build: buildDirectly })
+  if (process.platform !== 'linux') return fail('not-supported', { what: 'the kernel engine on this system' })
+  const tools = findKernelTools()
+  return tools.ok ? ok({ build: buildByKernel }) : tools
 }
 
-function firmwareOf(loaders: BootLoaders | null): DiskRecord['firmware'] {
+/** For which firmware there are boot loaders. */
+export function firmwareOf(loaders: BootLoaders): DiskRecord['firmware'] {
   const firmware: DiskRecord['firmware'] = []
-  if (loaders?.bios != null) firmware.push('bios')
-  if (loaders?.uefi != null) firmware.push('uefi')
+  if (loaders.bios !== null) firmware.push('bios')
+  if (loaders.uefi !== null) firmware.push('uefi')
   return firmware
 }
 
-/** In one pass and without root: facts to disk by Slipway's own writer. */
-async function buildDirectly(
+/** Bytes of a kernel's beginning that have all its headers. */
+const KERNEL_START = 4096
+
+/** Boot loaders of the image itself, else of this computer, else of an image that the engine makes for them. */
+async function loadersFor(
   context: JobContext,
-  { plan, tree, target, imageCreatedAt }: EngineWork,
-  loaders: BootLoaders | null,
-): Promise<Result<BuiltDisk>> {
+  boot: BootPlan,
+  { plan, tree, image }: EngineWork,
+): Promise<Result<FoundLoaders>> {
+  const kernel = await tree.files.read(boot.kernelPath, KERNEL_START)
+  const distribution = image.distribution?.id ?? null
+  const target: BootTarget = {
+    architecture: boot.architecture,
+    table: plan.table,
+    distribution,
+    isKernelSigned: kernel !== null && efiProgram(kernel)?.isSigned === true,
+  }
+  const places = [treePlace(tree.files, distribution), await hostPlace()]
+  const found = await findBootLoaders(places, target)
+  if (found.ok || tree.loaderFiles === null) return found
+  const made = await tree.loaderFiles(context)
+  return made.ok ? findBootLoaders([treePlace(made.value, 'debian')], target) : made
+}
+
+/** In one pass and without root: facts to disk by Slipway's own writer. */
+async function buildDirectly(context: JobContext, work: EngineWork): Promise<Result<BuiltDisk>> {
+  const { plan, tree, target, image } = work
   if (directWorkerFile === null) throw new Error('setDirectWorker was not called')
+  const found = plan.boot === null ? ok(null) : await loadersFor(context, plan.boot, work)
+  if (!found.ok) return found
   const archive = tree.direct === null ? await tree.open() : ok(tree.direct)
   if (!archive.ok) return archive
   context.phase('copy')
@@ -94,13 +107,14 @@ async function buildDirectly(
     uuid: plan.rootUuid,
     label: 'slipway',
     diskSignature: plan.diskSignature,
-    time: sourceDate(imageCreatedAt),
+    time: sourceDate(image.createdAt),
     edits: plan.edits,
     boot:
-      boot === null || loaders === null
+      boot === null || found.value === null
         ? null
         : {
-            loaders,
+            architecture: boot.architecture,
+            loaders: found.value.loaders,
             kernel: { kernelPath: boot.kernelPath, initramfsPath: boot.initramfsPath },
             kernelArguments: boot.kernelArguments,
             serialConsole: boot.serialConsole,
@@ -124,8 +138,8 @@ async function buildDirectly(
       context.log(`attribute ${name} left out ${count} times`)
     return ok({
       sizeBytes: built.value.bytes,
-      firmware: firmwareOf(loaders),
-      secureBoot: loaders?.uefi?.secureBoot === true,
+      firmware: found.value === null ? [] : firmwareOf(found.value.loaders),
+      secureBoot: found.value?.secureBoot === true,
       blockMap: built.value.blockMap,
       manifest: built.value.manifest,
     })

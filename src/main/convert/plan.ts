@@ -9,6 +9,7 @@ import {
 } from '../../shared/image'
 import type { InspectedImage } from '../source/tree-source'
 import { joinEdits, machineEdits, noEdits, type TreeEdits } from './edits'
+import { bootableArchitectures } from './loaders/find'
 import { settingsEdits } from './machine/machine-edits'
 
 const MIB = 1024 * 1024
@@ -18,9 +19,6 @@ const MBR_LIMIT = (2 ** 32 - 2048) * 512
 
 /** Bytes of the largest ext4 that Slipway writes: block numbers are 32 bits. */
 const EXT4_LIMIT = (2 ** 32 - 1) * 4096
-
-/** Go's name of the one architecture that Slipway has boot loaders for. */
-export const SUPPORTED_ARCHITECTURE = 'amd64'
 
 /** All that an engine needs to know to make a disk. */
 export interface BuildPlan {
@@ -40,6 +38,8 @@ export interface BuildPlan {
 }
 
 export interface BootPlan {
+  /** Go's name. */
+  architecture: string
   /** Paths in the machine. */
   kernelPath: string
   initramfsPath: string
@@ -59,6 +59,9 @@ export interface BootPlan {
  */
 export function planBuild(image: InspectedImage, settings: BuildSettings): Result<BuildPlan> {
   const { engine, table, manifest } = settings
+  if (engine === 'kernel' && settings.boot && image.architecture === 'arm64') {
+    return fail('not-supported', { what: 'disks for arm64 by the kernel engine' })
+  }
   if (engine === 'kernel' && (table !== 'mbr' || !settings.boot || manifest)) {
     return fail('not-supported', { what: 'GPT, data disks and lists of files by the kernel engine' })
   }
@@ -94,8 +97,9 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
 
 /** Refuses an image for computers that there are no boot loaders for: `image-architecture`. */
 export function checkArchitecture({ name, architecture }: InspectedImage): Result<null> {
-  if (architecture === SUPPORTED_ARCHITECTURE) return ok(null)
-  return fail('image-architecture', { image: name, architecture, supported: SUPPORTED_ARCHITECTURE })
+  if (bootableArchitectures.includes(architecture)) return ok(null)
+  const supported = bootableArchitectures.join(' and ')
+  return fail('image-architecture', { image: name, architecture, supported })
 }
 
 function planBoot(image: InspectedImage, settings: BuildSettings): Result<BootPlan> {
@@ -106,6 +110,7 @@ function planBoot(image: InspectedImage, settings: BuildSettings): Result<BootPl
   if (initramfs === null) return fail('initramfs-missing', { image: name })
   if (init === null) return fail('init-missing', { image: name })
   return ok({
+    architecture: image.architecture,
     kernelPath: kernel.path,
     initramfsPath: initramfs.path,
     // Every initial RAM disk looks there by itself; elsewhere it has to be told.

@@ -32,6 +32,8 @@ export const GPT_ENTRY = struct('gpt entry', [
 ])
 
 export const ESP_GUID = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b'
+/** "Linux filesystem": data of any machine. (Discoverable Partitions Specification, as the following.) */
+export const LINUX_DATA_GUID = '0fc63daf-8483-4772-8e79-3d69d8477de4'
 /** Root partition types of the Discoverable Partitions Specification. */
 export const ROOT_X86_64_GUID = '4f68bce3-e8cd-4db1-96e7-fbcaf984b709'
 export const ROOT_ARM64_GUID = 'b921b045-1df0-41c3-af44-4c6f280d3fae'

@@ -2,6 +2,7 @@ import type Docker from 'dockerode'
 import type { Readable } from 'node:stream'
 import { fail, ok, type Failure, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
+import { loaderFiles } from '../prepare/loader-image'
 import type { TreeExport } from '../source/tree-source'
 import { containerFiles } from './archive'
 import { asReadable, errorCode, errorText, statusCode } from './connect'
@@ -39,6 +40,7 @@ export async function prepareExport(
     // Of all layers: about what the archive will hold.
     contentBytes,
     files: containerFiles(container, signal),
+    loaderFiles: (job) => loaderFiles(docker, job),
     // By TCP the engine may want TLS, which dockerode knows how to do.
     direct:
       typeof socketPath === 'string'

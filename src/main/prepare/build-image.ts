@@ -96,7 +96,7 @@ export async function buildPreparedImage(
  * SLIPWAY_BUILD_NETWORK names another, such as `host` where the engine's leads
  * nowhere because of a VPN or a firewall.
  */
-function networkOption(): { networkmode?: string } {
+export function networkOption(): { networkmode?: string } {
   const name = process.env['SLIPWAY_BUILD_NETWORK'] ?? ''
   return /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name) ? { networkmode: name } : {}
 }

@@ -61,6 +61,8 @@ export interface TreeExport {
   contentBytes: number
   /** Single files of the tree, to be read before the archive is opened. */
   files: TreeFiles
+  /** Files of an image with boot loaders, made for it when it is not there yet; null where there is no engine to make it. */
+  loaderFiles: ((context: JobContext) => Promise<Result<TreeFiles>>) | null
   /** Where the direct engine's thread finds the archive by itself, which is faster than `open`; null when it cannot. */
   direct: Exclude<DiskSource, { kind: 'messages' }> | null
   /** Opens the tree as an uncompressed tar archive, which ends early with an error when it breaks off. */

@@ -23,12 +23,12 @@ export interface BootLoaders {
     files: FatFile[]
     /** where the GRUB above looks for grub.cfg, such as EFI/debian/grub.cfg */
     configurationPaths: string[]
-    /** whether they are a chain that firmware with Secure Boot starts */
-    secureBoot: boolean
   } | null
 }
 
 export interface BootSettings {
+  /** of the machine, by Go's name */
+  architecture: string
   loaders: BootLoaders
   /** null: what the tree itself has, the distribution's links first */
   kernel: KernelPaths | null

@@ -197,7 +197,10 @@ async function writeTable(
 ): Promise<void> {
   await outlet.finish()
   const { table, uuid, diskSignature } = settings
-  const pieces = encodeTable(total, root, { table, uuid, diskSignature, bootCode, hasEsp })
+  const pieces = encodeTable(total, root, {
+    ...{ table, uuid, diskSignature, bootCode, hasEsp },
+    architecture: settings.boot?.architecture ?? null,
+  })
   for (const { offset, bytes } of pieces) {
     outlet.put(offset, bytes)
     // What an earlier table of another kind left before the first partition would confuse firmware.

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import { encodeGpt, ESP_GUID, GPT_TAIL_SECTORS, LEGACY_BOOTABLE, ROOT_X86_64_GUID } from '../../disk/gpt'
+import {
+  encodeGpt,
+  ESP_GUID,
+  GPT_TAIL_SECTORS,
+  LEGACY_BOOTABLE,
+  LINUX_DATA_GUID,
+  ROOT_ARM64_GUID,
+  ROOT_X86_64_GUID,
+} from '../../disk/gpt'
 import { encodeMbr, ESP_TYPE, LINUX_TYPE } from '../../disk/mbr'
 
 /** Sectors of 512 bytes. */
@@ -51,7 +59,12 @@ export function derivedUuid(uuid: string, purpose: string): string {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
+/** Types of the root partition in a GPT, by Go's names of the architectures. */
+const rootGuids: Readonly<Record<string, string>> = { amd64: ROOT_X86_64_GUID, arm64: ROOT_ARM64_GUID }
+
 export interface TableSettings {
+  /** of the machine, by Go's name; null for a disk that does not boot */
+  architecture: string | null
   table: PartitionTable
   /** of the root file system; the identities of a GPT follow from it */
   uuid: string
@@ -74,21 +87,21 @@ export function encodeTable(
   root: number,
   settings: TableSettings,
 ): { offset: number; bytes: Uint8Array }[] {
-  const { table, uuid, diskSignature, bootCode, hasEsp } = settings
+  const { table, uuid, diskSignature, bootCode, hasEsp, architecture } = settings
   const start = rootStart(hasEsp)
   if (table === 'mbr') {
     const esp = { ...ESP, type: ESP_TYPE, active: false }
-    const first = { type: LINUX_TYPE, active: true, start, count: root }
+    const first = { type: LINUX_TYPE, active: bootCode.length > 0, start, count: root }
     return [{ offset: 0, bytes: encodeMbr(bootCode, diskSignature, hasEsp ? [first, esp] : [first]) }]
   }
   const esp = { ...ESP, typeGuid: ESP_GUID, guid: derivedUuid(uuid, 'esp'), attributes: 0n, name: 'EFI' }
   const first = {
-    typeGuid: ROOT_X86_64_GUID,
+    typeGuid: rootGuids[architecture ?? ''] ?? LINUX_DATA_GUID,
     guid: derivedUuid(uuid, 'root'),
     start,
     count: root,
-    attributes: LEGACY_BOOTABLE,
-    name: 'root',
+    attributes: bootCode.length > 0 ? LEGACY_BOOTABLE : 0n,
+    name: architecture === null ? 'data' : 'root',
   }
   const encoded = encodeGpt(sectors, derivedUuid(uuid, 'disk'), bootCode, hasEsp ? [first, esp] : [first])
   return [

@@ -34,6 +34,7 @@ export function indexedExport(
   return {
     contentBytes,
     files: indexedFiles(index, path, signal),
+    loaderFiles: null,
     direct,
     open() {
       const stream = Readable.from(watched(), { objectMode: false })
