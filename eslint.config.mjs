@@ -20,6 +20,13 @@ const rooms = [
     ['src/main/{docker,source,drives,convert,preview,flash,jobs,library}/**', 'src/main/cli*'],
     ['../ipc/**', '../../ipc/**', '**/app/**', 'electron', '**/helper/*'],
   ],
+  [
+    ['src/main/source/**'],
+    [
+      ...['**/docker/**', '**/jobs/**', '**/library/**', '**/preview/**', '**/flash/**', '**/elevation/**'],
+      ...['**/helper/*', '../ipc/**', '../../ipc/**', '**/app/**', 'electron'],
+    ],
+  ],
 ]
 
 export default tseslint.config(

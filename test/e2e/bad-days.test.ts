@@ -1,11 +1,13 @@
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openScope } from '../../src/main/jobs/scope'
 import { testEngine, type TestEngine } from '../support/engine'
-import { axeViolations, openTestWindow } from '../support/window'
+import { layerOf, machineWords, newDockerSave, tarOf } from '../support/image-archives'
+import { ARTIFACTS, axeViolations, openTestWindow } from '../support/window'
 
 describe('days on which something is wrong', () => {
   const scope = openScope()
@@ -29,6 +31,7 @@ describe('days on which something is wrong', () => {
       await page.getByText(socket).first().waitFor()
       expect(await axeViolations(page)).toEqual([])
       await window.picture('engine-away')
+      await buildsFromArchive(page)
       await symlink(engine.socket, socket)
       await page.getByRole('option', { name: /my-machine/ }).waitFor({ timeout: 15_000 })
       await rm(socket)
@@ -36,6 +39,37 @@ describe('days on which something is wrong', () => {
       await window.close()
     }
   })
+
+  /** An archive is dropped on the window, and becomes a disk, without the engine. */
+  async function buildsFromArchive(page: Page): Promise<void> {
+    const archive = join(folder, 'saved.tar')
+    const image = { names: ['in-a-file:1'], layers: [layerOf(machineWords)] }
+    await writeFile(archive, tarOf(newDockerSave([image])))
+    // Files come to a page by a person's hand alone: the test's are chosen in a field, and dropped from there.
+    await page.evaluate(() => {
+      const field = Object.assign(document.createElement('input'), { type: 'file', id: 'probe' })
+      document.body.append(field)
+    })
+    await page.setInputFiles('#probe', archive)
+    await page.evaluate(() => {
+      const field = document.querySelector<HTMLInputElement>('#probe')
+      const dataTransfer = new DataTransfer()
+      for (const file of field?.files ?? []) dataTransfer.items.add(file)
+      field?.remove()
+      document.dispatchEvent(new DragEvent('drop', { dataTransfer, cancelable: true }))
+    })
+    await page.getByRole('option', { name: /in-a-file:1.*File/ }).waitFor()
+    await page.getByText(/Debian in a file.*from the file/).waitFor()
+    expect(await axeViolations(page)).toEqual([])
+    await page.screenshot({ path: `${ARTIFACTS}/archive.png` })
+    await page.getByRole('button', { name: 'Build disk' }).click()
+    await page
+      .getByRole('contentinfo')
+      .getByRole('button', { name: 'Show the disk' })
+      .click({ timeout: 60_000 })
+    await page.getByText('in-a-file:1').first().waitFor()
+    await rm(join(folder, 'Slipway'), { recursive: true })
+  }
 
   it('an image without kernel and init is said to be prepared first, and by what', async () => {
     const window = await openTestWindow(folder, { DOCKER_HOST: engine.host })

@@ -124,7 +124,7 @@ describe('the same image in every form', () => {
     expect((await imagesOf(path))[0]).toMatchObject({ names: ['app:1'], architecture: 'amd64', os: 'linux' })
     const tree = await treeOf(path)
     expect(paths(tree)).toEqual(expected)
-    expect(tree).toContain('c | file 644 0 0 1 1  0 0 77de68daecd823babbb58edb1c8e14d7106e83bb | c d')
+    expect(tree).toContain('c | file 755 0 0 1 1  0 0 77de68daecd823babbb58edb1c8e14d7106e83bb | c d')
     const source = archivedImageSource(path, (await imagesOf(path))[0] as ArchivedImage)
     expect(await source.inspect(signal)).toMatchObject({
       ok: true,

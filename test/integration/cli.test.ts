@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { JOB_LABEL } from '../../src/main/docker/container'
 import { importImage, makeTar, startDaemon, type Daemon } from '../support/daemon'
+import { layerOf, machineWords, newDockerSave, tarOf } from '../support/image-archives'
 import { attachLoop, detachLoop } from '../support/loop'
 
 const MIB = 1024 * 1024
@@ -75,13 +76,14 @@ interface Running {
   ended: Promise<Ended>
 }
 
-function start(words: string[]): Running {
+function start(words: string[], environment: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, [join(programs, 'cli/slipway.cjs'), ...words, '--json'], {
     env: {
       ...process.env,
       DOCKER_HOST: `unix://${daemon.socket}`,
       XDG_DATA_HOME: join(folder, 'data'),
       SLIPWAY_TEST_LOOP_TARGETS: '1',
+      ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -125,6 +127,32 @@ async function expectNothingLeft(): Promise<void> {
   expect(await disks()).toEqual([])
   expect(await loops()).toEqual([])
 }
+
+test('an archive is built without any engine, and one that holds several images says which', async () => {
+  const archive = join(folder, 'saved.tar')
+  const machine = { names: ['machine:1'], layers: [layerOf(machineWords)] }
+  const other = { names: ['other:1'], layers: [layerOf(['x=1'])] }
+  await writeFile(archive, tarOf(newDockerSave([machine, other])))
+  const build = (...words: string[]) =>
+    start(['build', '--archive', archive, ...words], { DOCKER_HOST: 'unix:///nowhere' }).ended
+  const path = join(folder, 'disks/archive.img')
+  expect(await build('-o', path)).toMatchObject({
+    code: 1,
+    answer: {
+      failure: {
+        code: 'archive-choice',
+        facts: { images: ['machine:1 (linux/amd64)', 'other:1 (linux/amd64)'] },
+      },
+    },
+  })
+  for (const engine of ['direct', 'kernel']) {
+    expect(await build('--name', 'machine:1', '--engine', engine, '-o', path)).toMatchObject({
+      code: 0,
+      answer: { ok: true, disk: { source: { image: 'machine:1' } } },
+    })
+    await rm(path)
+  }
+})
 
 describe.each([
   ['kernel', ['prepare', 'format', 'copy', 'bootloader', 'check']],

@@ -133,6 +133,13 @@ export function tarOf(files: ArchiveFiles, links: ReadonlyMap<string, string> = 
   return encodeArchive(members)
 }
 
+/** What the layer of a machine has that can be built, though not booted. */
+export const machineWords = [
+  ...['boot/', 'boot/vmlinuz-6.1.0-test=kernel', 'boot/initrd.img-6.1.0-test=initrd'],
+  ...['vmlinuz->boot/vmlinuz-6.1.0-test', 'initrd.img->boot/initrd.img-6.1.0-test'],
+  ...['sbin/', 'sbin/init=init', 'etc/', 'etc/os-release=ID=debian\nPRETTY_NAME="Debian in a file"\n'],
+]
+
 /** A layer by a few words a member: `dir/`, `file=content`, `link->target`, `name<=hard link's target`. */
 export function layerOf(words: readonly string[]): Buffer {
   return encodeArchive(
@@ -148,6 +155,7 @@ export function layerOf(words: readonly string[]): Buffer {
       return {
         ...base,
         type: 'file',
+        mode: 0o755,
         path: bytes(word.slice(0, equals)),
         data: bytes(word.slice(equals + 1)),
       }

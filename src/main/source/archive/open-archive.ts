@@ -69,7 +69,7 @@ async function firstName(blob: Blob, path: string, signal: AbortSignal): Promise
   await asTar(path, 'it', async () => {
     for await (const chunk of layerChunks({ blob, part: 'it', diffId: null }, path, signal)) {
       reader.push(chunk)
-      if (names.some((name) => name !== '' && name !== '.')) break
+      if (reader.isEnded || names.some((name) => name !== '' && name !== '.')) break
     }
   })
   return names.find((name) => name !== '' && name !== '.') ?? ''

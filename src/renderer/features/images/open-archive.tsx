@@ -49,7 +49,8 @@ export function useArchiveOpening(onOpened: (ids: readonly string[]) => void): A
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       const isShortcut = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey
-      if (!isShortcut || event.key.toLowerCase() !== 'o') return
+      // A guest that was given the key, in the preview, has taken it.
+      if (event.defaultPrevented || !isShortcut || event.key.toLowerCase() !== 'o') return
       event.preventDefault()
       choose()
     }
