@@ -1,4 +1,4 @@
-import Docker from 'dockerode'
+import type Docker from 'dockerode'
 import { createHash } from 'node:crypto'
 import { access, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -116,7 +116,9 @@ export async function findEngine(surroundings = ownSurroundings()): Promise<Resu
 }
 
 async function openEngine(address: EngineAddress): Promise<Engine> {
-  const docker = new Docker(address.options)
+  // Loaded when it is needed: with all that it brings along it takes longer than the rest of the terminal form.
+  const { default: Client } = await import('dockerode')
+  const docker = new Client(address.options)
   // dockerode takes options here as everywhere, which its types leave out.
   const askVersion = docker.version.bind(docker) as (options: {
     abortSignal: AbortSignal
