@@ -100,10 +100,12 @@ describe('an image with only an application', () => {
   it('shows the preparation at work, and a step that failed with its own error', async () => {
     const fake = await openApplication()
     await press('Prepare and build disk')
-    const preparing = { ...buildJob, phase: 'image', fraction: null, bytesPerSecond: null, remaining: null }
+    const preparing = { ...buildJob, phase: 'image', fraction: 0, bytesPerSecond: null, remaining: null }
     await change(() => fake.set('jobs', [preparing as JobSnapshot]))
     const foot = screen.getByRole('contentinfo', { name: 'Work in progress' })
     expect(foot.textContent).toContain('Preparing the image')
+    expect(foot.textContent).not.toContain('%')
+    expect(within(foot).getByRole('progressbar').getAttribute('aria-valuenow')).toBeNull()
     fake.answer('readJobLog', { ok: true, value: ['Step 2/3 : RUN apt-get update', 'E: no such package'] })
     await press('Log')
     await waitFor(() => within(foot).getByText(/E: no such package/))

@@ -85,6 +85,15 @@ describe('the bar of work', () => {
 })
 
 describe('a disk', () => {
+  it('is come back to from its preview by its entry in the side bar', async () => {
+    await openWindow({ ...fullTopics, jobs: [previewJob] })
+    await chooseIn('Disks', 'my-machine.img')
+    await change(() => screen.getAllByRole('button', { name: 'Show preview' })[0]?.click())
+    expect(screen.queryByRole('heading', { name: 'Origin' })).toBeNull()
+    await chooseIn('Disks', 'my-machine.img')
+    expect(screen.getByRole('heading', { name: 'Origin' })).toBeTruthy()
+  })
+
   it('says where it comes from and that it is unproven', async () => {
     await openWindow(fullTopics)
     await chooseIn('Disks', 'my-machine.img')

@@ -4,7 +4,7 @@ import { useApi } from '../../api/api'
 import { Button } from '../../ui/button'
 import { ChevronDownIcon, ChevronUpIcon, CloseIcon } from '../../ui/icons'
 import { Progress } from '../../ui/progress'
-import { foremostJob, jobHeadline, jobNumbers } from './job-words'
+import { foremostJob, jobHeadline, jobNumbers, shownFraction } from './job-words'
 import { JobPanel } from './job-panel'
 import styles from './jobs.module.css'
 
@@ -67,10 +67,7 @@ function JobLine({ job }: { job: JobSnapshot }) {
         ))}
       </p>
       {showsProgress && (
-        <Progress
-          label={`${jobHeadline(job)}, ${job.title}`}
-          fraction={job.state === 'running' ? job.fraction : null}
-        />
+        <Progress label={`${jobHeadline(job)}, ${job.title}`} fraction={shownFraction(job)} />
       )}
     </div>
   )

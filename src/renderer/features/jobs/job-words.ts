@@ -27,12 +27,18 @@ const endings: Record<JobSnapshot['kind'], string> = {
   flash: 'Written and compared. The stick may be pulled',
 }
 
+/** How much of a job is done, 0 to 1, or null while it cannot be known: nobody can say it of packages that are being installed. */
+export function shownFraction(job: JobSnapshot): number | null {
+  return job.state === 'running' && job.phase !== 'image' ? job.fraction : null
+}
+
 /** Share, speed and time left of a running job, those that are known. */
 export function jobNumbers(job: JobSnapshot): string[] {
   // A preview that runs has no end to wait for.
   if (job.state !== 'running' || job.phase === 'run') return []
+  const fraction = shownFraction(job)
   return [
-    job.fraction === null ? null : formatPercent(job.fraction),
+    fraction === null ? null : formatPercent(fraction),
     job.bytesPerSecond === null ? null : formatSpeed(job.bytesPerSecond),
     job.remaining === null ? null : `${formatDuration(job.remaining)} left`,
   ].filter((part) => part !== null)
