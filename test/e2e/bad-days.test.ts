@@ -78,10 +78,7 @@ describe('days on which something is wrong', () => {
       await page.getByRole('option', { name: /debian:12/ }).click()
       await page.getByText(/Prepares the image first: \d+ packages of Debian/).waitFor()
       await page.getByRole('button', { name: 'Show how' }).click()
-      await page
-        .getByLabel('Dockerfile')
-        .getByText(/linux-image-amd64/)
-        .waitFor()
+      expect(await page.getByLabel('Dockerfile').inputValue()).toContain('linux-image-amd64')
       expect(await axeViolations(page)).toEqual([])
       await page.getByRole('button', { name: 'Done' }).click()
       expect(await axeViolations(page)).toEqual([])
