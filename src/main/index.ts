@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { isActive } from '../shared/job'
 import { denyByDefault, denyPermissions } from './app/harden'
 import { describeHost } from './app/host'
+import { createImageFiles } from './app/image-files'
 import { setApplicationMenu } from './app/menu'
+import { watchNeeded } from './app/needed'
 import { createPreviews } from './app/previews'
 import { APP_ORIGIN, registerAppScheme, serveWindow } from './app/protocol'
 import { setting } from './app/topic'
@@ -59,9 +61,10 @@ async function start(): Promise<void> {
   jobs.subscribe(jobList.set)
   const disks = setting<ListedDisk[]>(await library.list())
   const endLibrary = library.subscribe(disks.set)
+  const needed = watchNeeded(engine)
   const drives = setting<ListedDrive[]>([])
   const endDrives = watchDrives({
-    needed: () => ({ paths: [process.execPath], files: [] }),
+    needed: () => ({ paths: needed(), files: [] }),
     loopTargets: !app.isPackaged && process.env['SLIPWAY_TEST_LOOP_TARGETS'] === '1',
     onChange: drives.set,
     log,
@@ -80,6 +83,8 @@ async function start(): Promise<void> {
     imageSettings,
     jobs,
     previews,
+    imageFiles: createImageFiles(),
+    needed,
   })
   const topics = { engine: engineState, images, drives, disks, jobs: jobList, previews: previewList, host }
   const unregister = registerContract(

@@ -151,7 +151,23 @@ export function displayName(raw: string): string {
 /** The name that is shown and that a person types to confirm: maker and model, else the device's short name. */
 export function driveName(drive: DriveIdentity): string {
   const name = displayName(`${drive.vendor} ${drive.model}`)
-  return name === '' ? drive.device.replace(/^\/dev\//, '') : name
+  return name === '' ? deviceName(drive) : name
+}
+
+/** Whether only the expert setting lets the drive be written: it is built in, or larger than 128 GB. */
+export function needsExpert(drive: Drive, loopTargets: boolean): boolean {
+  const reasons = checkDrive(drive, 0, { unmount: true, expert: false, loopTargets })
+  return reasons.includes('not-removable') || reasons.includes('large')
+}
+
+/** What a person types a second time for a drive that only the expert setting allows: `sda`. */
+export function deviceName(drive: DriveIdentity): string {
+  return drive.device.replace(/^\/dev\//, '')
+}
+
+/** Whether the text typed for the expert setting names the drive; `/dev/` before it does not matter. */
+export function confirmsAgain(typed: string, drive: DriveIdentity): boolean {
+  return typed.trim().replace(/^\/dev\//, '') === deviceName(drive)
 }
 
 /** Whether the typed text confirms the drive; case and surrounding blanks do not matter. */

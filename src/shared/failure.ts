@@ -52,6 +52,7 @@ const failureFacts = {
   'disk-missing': z.object({ path: z.string() }),
   'disk-changed': z.object({ path: z.string() }),
   'disk-not-bootable': z.object({ path: z.string() }),
+  'disk-damaged': z.object({ path: z.string(), detail: z.string() }),
   'disk-check-failed': z.object({ output: z.string() }),
   // Programs of the host
   'tool-missing': z.object({ tool: z.string(), package: z.string() }),
@@ -75,6 +76,8 @@ const failureFacts = {
   'drive-busy': z.object({ device: z.string(), detail: z.string() }),
   'drive-io': z.object({ device: z.string(), offset: z.number(), detail: z.string() }),
   'verify-mismatch': z.object({ device: z.string(), offset: z.number(), length: z.number() }),
+  'drive-too-small': z.object({ device: z.string(), sizeBytes: z.number() }),
+  'drives-failed': z.object({ failed: z.array(z.string()), total: z.number() }),
   'confirmation-wrong': z.object({ expected: z.string() }),
   // Preview
   'preview-failed': z.object({ detail: z.string() }),

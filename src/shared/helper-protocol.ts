@@ -41,23 +41,54 @@ export const kernelBuildRequestSchema = z.object({
 })
 export type KernelBuildRequest = z.infer<typeof kernelBuildRequestSchema>
 
-export const flashRequestSchema = z.object({
-  type: z.literal('flash'),
+/** Drives that one write may have; each takes a file descriptor or two and its share of the writing threads. */
+export const MAXIMUM_TARGETS = 16
+
+export const flashTargetSchema = z.object({
   /** The drive as the person confirmed it. */
   drive: driveIdentitySchema,
   /** What the person typed. */
   confirmation: z.string(),
-  /** Bytes of the disk to be written, holes included. */
-  sizeBytes: z.number().int().positive(),
-  /** Bytes of all data frames that will come, for the progress. */
-  dataBytes: z.number().int().nonnegative(),
-  /** Device number (`8:16`) and path of the source file, so that the drive it lies on is refused; null when the source is no file. */
-  source: z.object({ device: z.string(), path: z.string() }).nullable(),
+  /** Unmount its volumes first. */
   unmount: z.boolean(),
-  expert: z.boolean(),
+  /** What was typed a second time, to allow a drive that is built in or larger than 128 GB; null without that. */
+  expert: z.string().nullable(),
+})
+export type FlashTarget = z.infer<typeof flashTargetSchema>
+
+export const flashRequestSchema = z.object({
+  type: z.literal('flash'),
+  /** The drives, each named once. */
+  targets: z.array(flashTargetSchema).min(1).max(MAXIMUM_TARGETS),
+  /** Bytes of the disk to be written, holes included; when `isSizeKnown` is false it has these at least. */
+  sizeBytes: z.number().int().positive(),
+  /** False for what is decompressed while it is written and does not tell its size. */
+  isSizeKnown: z.boolean(),
+  /** Bytes of all data frames that will come, for the progress and as a check; null while that is unknown. */
+  dataBytes: z.number().int().nonnegative().nullable(),
+  /**
+   * What the drives must not take from the asking user: the source file, Slipway's own files, the Docker data root.
+   * The helper adds its own list to it; nothing here makes a drive writable.
+   */
+  needed: z.object({
+    paths: z.array(z.string().startsWith('/').max(4096)).max(32),
+    /** Device numbers of files (`8:16`) and their paths. */
+    files: z.array(z.object({ device: z.string(), path: z.string() })).max(8),
+  }),
   verify: z.boolean(),
+  /** Take the drives away from the system when they are written, so that they can be pulled. */
+  eject: z.boolean(),
 })
 export type FlashRequest = z.infer<typeof flashRequestSchema>
+
+/** How one of several drives stands; bytes are those really on the device, or compared. */
+export const targetStateSchema = z.object({
+  state: z.enum(['write', 'verify', 'done', 'failed']),
+  bytesDone: z.number(),
+  bytesTotal: z.number().nullable(),
+  failure: failureSchema.nullable(),
+})
+export type TargetState = z.infer<typeof targetStateSchema>
 
 /** To the helper. After the job: data frames (a tar stream for `build`, ranges for `flash`), then `end`. */
 export const toHelperSchema = z.discriminatedUnion('type', [
@@ -81,6 +112,8 @@ export const fromHelperSchema = z.discriminatedUnion('type', [
     bytesDone: z.number(),
     bytesTotal: z.number().nullable(),
   }),
+  /** The drives of a write, in the order of the request. */
+  z.object({ type: z.literal('targets'), targets: z.array(targetStateSchema) }),
   z.object({ type: z.literal('log'), line: z.string() }),
   z.object({ type: z.literal('done') }),
   z.object({ type: z.literal('failed'), failure: failureSchema.nullable() }),

@@ -10,11 +10,24 @@ export const jobPhases = {
   build: { image: 0, prepare: 0.04, format: 0.04, copy: 0.7, bootloader: 0.04, check: 0.08, pack: 0.1 },
   preview: { start: 1, run: 0 },
   proof: { start: 0.05, boot: 0.95 },
-  flash: { elevate: 0.02, write: 0.6, verify: 0.38 },
+  flash: { prepare: 0.01, elevate: 0.02, write: 0.6, verify: 0.37 },
 } as const
 
 export type JobKind = keyof typeof jobPhases
 export type JobPhase = { [K in JobKind]: keyof (typeof jobPhases)[K] }[JobKind]
+
+/** One of the drives of a write as the window sees it. */
+export const jobTargetSchema = z.object({
+  /** Maker and model, safe to show. */
+  name: z.string(),
+  /** `/dev/sdb` */
+  device: z.string(),
+  state: z.enum(['waiting', 'write', 'verify', 'done', 'failed']),
+  /** Of its current step, 0 to 1; null while unknown. */
+  fraction: z.number().nullable(),
+  failure: failureSchema.nullable(),
+})
+export type JobTarget = z.infer<typeof jobTargetSchema>
 
 const base = {
   id: z.string(),
@@ -25,6 +38,8 @@ const base = {
   startedAt: z.number(),
   /** The id of the disk that the job makes, shows or writes. */
   diskId: z.string().nullable(),
+  /** The drives of a write; absent for other jobs. */
+  targets: z.array(jobTargetSchema).optional(),
 }
 
 /** A job as the window sees it; `fraction` is of the whole job, 0 to 1, or null while it cannot be known. */
@@ -77,6 +92,8 @@ export interface JobContext {
   phase(name: string): void
   /** Reports bytes done of bytes in all in the current phase; a total of null means unknown. */
   progress(bytesDone: number, bytesTotal: number | null): void
+  /** Tells how each drive of a write stands; absent where nobody shows it. */
+  targets?(targets: JobTarget[]): void
   /** Adds a line to the job's log. */
   log(line: string): void
 }

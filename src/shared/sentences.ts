@@ -351,6 +351,12 @@ export function describeFailure(failure: Failure): FailureText {
         kept: nothingWritten,
         remedy: 'Choose a disk that Slipway built.',
       }
+    case 'disk-damaged':
+      return {
+        happened: `${facts.path} cannot be read to its end: ${facts.detail}.`,
+        kept: 'If writing had begun, the drive is blank at its beginning and holds no usable disk.',
+        remedy: 'Load or copy the file again.',
+      }
     case 'disk-check-failed':
       return {
         happened: `The finished file system did not pass its check: ${facts.output}`,
@@ -441,6 +447,18 @@ export function describeFailure(failure: Failure): FailureText {
         happened: `What ${facts.device} gives back is not what was written: ${formatBytes(facts.length)} from ${formatBytes(facts.offset)} on differ.`,
         kept: 'Do not use the drive. The built disk is as it was.',
         remedy: 'Try another port, then another stick. Sticks that lie about their size fail like this.',
+      }
+    case 'drive-too-small':
+      return {
+        happened: `The disk turned out to be larger than ${facts.device} with its ${formatBytes(facts.sizeBytes)}: a compressed file need not tell its size before.`,
+        kept: 'The drive was left blank at its beginning and holds no usable disk. The file is as it was.',
+        remedy: 'Choose a larger drive.',
+      }
+    case 'drives-failed':
+      return {
+        happened: `${facts.failed.length} of ${facts.total} drives could not be written: ${facts.failed.join(', ')}.`,
+        kept: 'The others are written. Those that failed hold no usable disk, or are as they were.',
+        remedy: 'Look at what is said of each, and write those again.',
       }
     case 'confirmation-wrong':
       return {

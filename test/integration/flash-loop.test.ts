@@ -12,14 +12,16 @@ import { identityOf } from '../../src/main/drives/watch'
 import { setHelperPaths } from '../../src/main/elevation/helper-client'
 import { flashDisk, type FlashInput } from '../../src/main/flash/flash'
 import { runFlash } from '../../src/main/helper/flash'
-import { claimDevice } from '../../src/main/helper/flash-device'
+import { claimDevice, type ClaimedDevice } from '../../src/main/helper/flash-device'
 import { judgeTarget } from '../../src/main/helper/flash-target'
-import { writeDisk } from '../../src/main/helper/flash-write'
+import { writeDisk, type WritePlan } from '../../src/main/helper/flash-write'
 import { openScope } from '../../src/main/jobs/scope'
-import { driveName } from '../../src/shared/drive'
+import { deviceName } from '../../src/shared/drive'
+import type { FlashTarget } from '../../src/shared/helper-protocol'
 import type { Result } from '../../src/shared/failure'
+import type { JobTarget } from '../../src/shared/job'
 import { checkExt4Disk, makeExt4Disk, makeTree } from '../support/ext4-disk'
-import { findDrive, piecesOf, requestFor, testContext, testJob } from '../support/flash'
+import { findDrive, piecesOf, requestFor, targetFor, testContext, testJob } from '../support/flash'
 import { attachLoop, detachLoop, swapLoop } from '../support/loop'
 
 const run = promisify(execFile)
@@ -81,12 +83,26 @@ async function stick(sizeBytes: number, ...options: string[]): Promise<Stick> {
   return { file, device }
 }
 
+/** Noise with the signature of a boot record. */
+function bootable(sizeBytes: number): Buffer {
+  const bytes = randomFillSync(Buffer.alloc(sizeBytes))
+  bytes.writeUInt16BE(0x55aa, 510)
+  // Noise is no partition table.
+  bytes.fill(0, 446, 510)
+  return bytes
+}
+
 /** A disk file of noise. */
 async function disk(sizeBytes: number): Promise<{ path: string; bytes: Buffer }> {
   const path = newFile('disk')
-  const bytes = randomFillSync(Buffer.alloc(sizeBytes))
+  const bytes = bootable(sizeBytes)
   await writeFile(path, bytes)
   return { path, bytes }
+}
+
+function planFor({ device }: ClaimedDevice, target: Stick, { length }: Buffer): WritePlan {
+  const targets = [{ device, name: target.device }]
+  return { targets, sizeBytes: length, isSizeKnown: true, dataBytes: length, verify: true }
 }
 
 /** What is really on the medium. */
@@ -94,18 +110,34 @@ const content = (target: Stick): Promise<Buffer> => readFile(target.file)
 const isAll = (bytes: Buffer, value: number): boolean => bytes.equals(Buffer.alloc(bytes.length, value))
 
 async function inputFor(target: Stick, diskPath: string): Promise<FlashInput> {
-  const drive = identityOf(await findDrive(target.device))
-  return { diskPath, drive, confirmation: driveName(drive), unmount: false, expert: false, verify: true }
+  return inputForAll([target], diskPath)
+}
+
+async function inputForAll(
+  targets: Stick[],
+  diskPath: string,
+  changes: Partial<FlashTarget> = {},
+): Promise<FlashInput> {
+  const drives = await Promise.all(targets.map(({ device }) => findDrive(device)))
+  const confirmed = drives.map((drive) => targetFor(drive, changes))
+  return { diskPath, targets: confirmed, needed: [], everything: false, verify: true, eject: false }
+}
+
+/** The same with its only drive changed. */
+function withTarget(input: FlashInput, changes: Partial<FlashTarget>): FlashInput {
+  return { ...input, targets: input.targets.map((target) => ({ ...target, ...changes })) }
 }
 
 /** Flashes through the real helper, as root. */
 async function flash(
   input: FlashInput,
   onProgress?: Parameters<typeof testContext>[0],
+  onTargets: (targets: JobTarget[]) => void = () => undefined,
 ): Promise<{ result: Result<null>; phases: string[]; lines: string[] }> {
   const job = testContext(onProgress)
   try {
-    return { result: await flashDisk(job.context, input), phases: job.phases, lines: job.lines }
+    const context = { ...job.context, targets: onTargets }
+    return { result: await flashDisk(context, input), phases: job.phases, lines: job.lines }
   } finally {
     await job.close()
   }
@@ -120,7 +152,7 @@ describe('a confirmed stick', () => {
     const { path, bytes } = await disk(37 * MIB)
     const { result, phases } = await flash(await inputFor(target, path))
     expect(result).toEqual({ ok: true, value: null })
-    expect(phases).toEqual(['elevate', 'write', 'verify'])
+    expect(phases).toEqual(['prepare', 'elevate', 'write', 'verify'])
     const found = await content(target)
     expect(found.subarray(0, bytes.length).equals(bytes)).toBe(true)
     expect(isAll(found.subarray(bytes.length, 47 * MIB), OLD)).toBe(true)
@@ -164,11 +196,9 @@ describe('a confirmed stick', () => {
     const claimed = await claimDevice(target.device, false)
     if (!claimed.ok) throw new Error(claimed.failure.code)
     whenDone(() => claimed.value.close())
-    const plan = { device: claimed.value.device, name: target.device, verify: true }
-    const sizes = { sizeBytes: bytes.length, dataBytes: bytes.length }
-    expect(await writeDisk({ ...plan, ...sizes }, testJob(piecesOf(bytes)))).toEqual({
+    expect(await writeDisk(planFor(claimed.value, target, bytes), testJob(piecesOf(bytes)))).toEqual({
       ok: true,
-      value: null,
+      value: [null],
     })
     expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
   })
@@ -190,11 +220,11 @@ describe('a medium that keeps something else than was written', () => {
           writeSync(backing, Buffer.from([(bytes[14 * MIB] ?? 0) ^ 1]), 0, 1, 14 * MIB)
           closeSync(backing)
         })
-        const plan = { device: claimed.value.device, name: target.device, verify: true }
-        const sizes = { sizeBytes: bytes.length, dataBytes: bytes.length }
-        expect(await writeDisk({ ...plan, ...sizes }, job)).toEqual(
-          refused('verify-mismatch', { device: target.device, offset: 12 * MIB, length: 4 * MIB }),
-        )
+        const facts = { device: target.device, offset: 12 * MIB, length: 4 * MIB }
+        expect(await writeDisk(planFor(claimed.value, target, bytes), job)).toEqual({
+          ok: true,
+          value: [{ code: 'verify-mismatch', facts }],
+        })
         expect(isAll((await content(target)).subarray(0, MIB), 0)).toBe(true)
       },
     )
@@ -240,7 +270,7 @@ describe('nothing is written', () => {
     const before = await content(target)
     const { result, phases } = await flash(input)
     expect(result).toEqual(refusal)
-    expect(phases).toEqual(['elevate'])
+    expect(phases).toEqual(['prepare', 'elevate'])
     expect((await content(target)).equals(before)).toBe(true)
   }
 
@@ -263,7 +293,7 @@ describe('nothing is written', () => {
       await ended
     })
     await once(user, 'spawn')
-    const input = { ...(await inputFor(target, path)), unmount: true }
+    const input = withTarget(await inputFor(target, path), { unmount: true })
     const { result } = await flash(input)
     expect(result).toMatchObject({ ok: false, failure: { code: 'drive-busy' } })
     expect((await findDrive(target.device)).mountpoints).toEqual([mountpoint])
@@ -324,14 +354,14 @@ describe('nothing is written', () => {
     const { path } = await disk(4 * MIB)
     const input = await inputFor(target, path)
     const device = '/dev/no-such-drive'
-    const gone = { ...input, drive: { ...input.drive, device } }
+    const gone = withTarget(input, { drive: { ...identityOf(await findDrive(target.device)), device } })
     await expectRefusal(target, gone, refused('drive-gone', { device }))
   })
 
   flashTest('when the typed name is another one', async () => {
     const target = await stick(16 * MIB)
     const { path } = await disk(4 * MIB)
-    const input = { ...(await inputFor(target, path)), confirmation: 'SanDisk Ultra' }
+    const input = withTarget(await inputFor(target, path), { confirmation: 'SanDisk Ultra' })
     await expectRefusal(
       target,
       input,
@@ -343,9 +373,9 @@ describe('nothing is written', () => {
     const target = await stick(32 * MIB)
     const mountpoint = await mounted(target)
     const path = join(mountpoint, 'disk.img')
-    await writeFile(path, randomFillSync(Buffer.alloc(2 * MIB)))
+    await writeFile(path, bootable(2 * MIB))
     await run('sync', ['-f', path])
-    const input = { ...(await inputFor(target, path)), unmount: true }
+    const input = withTarget(await inputFor(target, path), { unmount: true })
     const { result } = await flash(input)
     expect(result).toMatchObject({ ok: false, failure: { code: 'drive-refused' } })
     expect(result).toHaveProperty('failure.facts.reasons', ['system'])
@@ -378,8 +408,8 @@ describe('nothing is written', () => {
     const inUse = drives.value.filter((drive) => drive.systemPaths.includes('/'))
     expect(inUse.length).toBeGreaterThan(0)
     for (const drive of inUse) {
-      const request = requestFor(drive, 4 * MIB, { unmount: true, expert: true })
-      const verdict = judgeTarget(request, drives.value, true)
+      const asked = targetFor(drive, { unmount: true, expert: deviceName(drive) })
+      const verdict = judgeTarget(asked, 4 * MIB, drives.value, true)
       expect(verdict).toMatchObject({ ok: false, failure: { code: 'drive-refused' } })
       expect(verdict).toHaveProperty('failure.facts.reasons.0', 'system')
     }
@@ -392,7 +422,7 @@ describe('a stick that is mounted', () => {
     const mountpoint = await mounted(target)
     await writeFile(join(mountpoint, 'old'), 'old')
     const { path, bytes } = await disk(20 * MIB)
-    const input = { ...(await inputFor(target, path)), unmount: true }
+    const input = withTarget(await inputFor(target, path), { unmount: true })
     expect((await flash(input)).result).toEqual({ ok: true, value: null })
     expect(existsSync(join(mountpoint, 'old'))).toBe(false)
     expect((await findDrive(target.device)).mountpoints).toEqual([])
@@ -443,5 +473,98 @@ describe('a flash that is stopped', () => {
     await expect(runFlash(request, job, true)).rejects.toThrow('stopped')
     expect(job.isAccepted()).toBe(false)
     expect(isAll(await content(target), OLD)).toBe(true)
+  })
+})
+
+describe('several sticks at once', () => {
+  flashTest('are written from one reading, and one that is refused does not stop the others', async () => {
+    const targets = [await stick(48 * MIB), await stick(64 * MIB), await stick(48 * MIB, '--read-only')]
+    const { path, bytes } = await disk(37 * MIB)
+    const told: JobTarget[][] = []
+    const { result } = await flash(await inputForAll(targets, path), undefined, (now) => told.push(now))
+    expect(result).toEqual(refused('drives-failed', { failed: [targets[2]?.device], total: 3 }))
+    for (const target of targets.slice(0, 2))
+      expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
+    expect(isAll(await content(targets[2] as Stick), OLD)).toBe(true)
+    const last = told.at(-1)
+    expect(last?.map(({ state }) => state)).toEqual(['done', 'done', 'failed'])
+    expect(last?.[2]?.failure).toMatchObject({ code: 'drive-refused', facts: { reasons: ['read-only'] } })
+  })
+
+  flashTest('may not be one and the same', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const { result } = await flash(await inputForAll([target, target], path))
+    expect(result).toMatchObject({ ok: false, failure: { code: 'helper-protocol' } })
+    expect(isAll(await content(target), OLD)).toBe(true)
+  })
+})
+
+describe('a stick that another program has open without holding it', () => {
+  flashTest('is refused, and the program is named', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const reader = spawn('tail', ['-f', '-c', '1', '/dev/null'], {
+      stdio: ['ignore', openSync(target.device, constants.O_RDONLY), 'ignore'],
+    })
+    whenDone(async () => {
+      const ended = once(reader, 'exit')
+      reader.kill()
+      await ended
+    })
+    await once(reader, 'spawn')
+    const { result } = await flash(await inputFor(target, path))
+    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-busy' } })
+    expect(result).toHaveProperty(
+      'failure.facts.detail',
+      expect.stringContaining(`tail (${reader.pid ?? 0})`),
+    )
+    expect(isAll(await content(target), OLD)).toBe(true)
+  })
+})
+
+describe('what Slipway was told that no drive may take away', () => {
+  flashTest('makes the drive that holds it a part of the system', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const mountpoint = await mounted(target)
+    const input = withTarget(await inputFor(target, path), { unmount: true })
+    const { result } = await flash({ ...input, needed: [join(mountpoint, 'docker')] })
+    expect(result).toEqual(refused('drive-refused', { device: target.device, reasons: ['system'] }))
+    expect((await findDrive(target.device)).mountpoints).toEqual([mountpoint])
+  })
+})
+
+describe('a packed disk', () => {
+  const pack: Record<string, (path: string) => Promise<unknown>> = {
+    gz: (path) => run('gzip', ['-1', '-k', path]),
+    xz: (path) => run('xz', ['-0', '-k', path]),
+    zst: (path) => run('zstd', ['-q', '-1', path]),
+    zip: (path) => run('zip', ['-q', '-1', '-j', `${path}.zip`, path]),
+    qcow2: (path) => run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', path, `${path}.qcow2`]),
+    vmdk: (path) => run('qemu-img', ['convert', '-f', 'raw', '-O', 'vmdk', path, `${path}.vmdk`]),
+  }
+  for (const [ending, make] of Object.entries(pack)) {
+    flashTest(`with ${ending} is written byte for byte`, async () => {
+      const target = await stick(12 * MIB)
+      const { path, bytes } = await disk(7 * MIB)
+      await make(path)
+      const packed = `${path}.${ending}`
+      whenDone(() => rm(packed))
+      const { result } = await flash(await inputFor(target, packed))
+      expect(result).toEqual({ ok: true, value: null })
+      expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
+    })
+  }
+
+  flashTest('that breaks off leaves the stick blank', async () => {
+    const target = await stick(12 * MIB)
+    const { path } = await disk(7 * MIB)
+    await run('gzip', ['-1', '-k', path])
+    whenDone(() => rm(`${path}.gz`))
+    await truncate(`${path}.gz`, 5 * MIB)
+    const { result } = await flash(await inputFor(target, `${path}.gz`))
+    expect(result).toMatchObject({ ok: false })
+    expect((await content(target)).subarray(0, MIB).some((byte) => byte !== 0 && byte !== OLD)).toBe(false)
   })
 })

@@ -2,7 +2,8 @@ import { listDrives } from '../../src/main/drives/list'
 import { openScope } from '../../src/main/jobs/scope'
 import type { HelperJob } from '../../src/main/helper/job'
 import { driveName, type Drive } from '../../src/shared/drive'
-import type { FlashRequest } from '../../src/shared/helper-protocol'
+import { identityOf } from '../../src/main/drives/watch'
+import type { FlashRequest, FlashTarget, TargetState } from '../../src/shared/helper-protocol'
 import type { JobContext } from '../../src/shared/job'
 
 /** The drive as it is now; throws when there is none. */
@@ -13,15 +14,29 @@ export async function findDrive(device: string): Promise<Drive> {
   return drive
 }
 
+/** A drive as if it was confirmed plainly, changed as the test needs it. */
+export function targetFor(drive: Drive, changes: Partial<FlashTarget> = {}): FlashTarget {
+  const { confirmation = driveName(drive), unmount = false, expert = null } = changes
+  return { drive: identityOf(drive), confirmation, unmount, expert }
+}
+
 /** A plain request for a drive, changed as the test needs it. */
 export function requestFor(
   drive: Drive,
   sizeBytes: number,
   changes: Partial<FlashRequest> = {},
 ): FlashRequest {
-  const confirmation = driveName(drive)
-  const plain = { source: null, unmount: false, expert: false, verify: true }
-  return { type: 'flash', drive, confirmation, sizeBytes, dataBytes: sizeBytes, ...plain, ...changes }
+  return {
+    type: 'flash',
+    targets: [targetFor(drive)],
+    sizeBytes,
+    isSizeKnown: true,
+    dataBytes: sizeBytes,
+    needed: { paths: [], files: [] },
+    verify: true,
+    eject: false,
+    ...changes,
+  }
 }
 
 export interface RecordedProgress {
@@ -34,6 +49,8 @@ export interface TestJob extends HelperJob {
   abort: AbortController
   steps: RecordedProgress[]
   lines: string[]
+  /** How the drives stood last. */
+  states: readonly TargetState[]
   isAccepted(): boolean
   /** Runs what was deferred. */
   close(): Promise<void>
@@ -51,6 +68,7 @@ export function testJob(
     abort,
     steps: [],
     lines: [],
+    states: [],
     signal: abort.signal,
     defer: (cleanUp) => scope.defer(cleanUp),
     accept() {
@@ -60,6 +78,9 @@ export function testJob(
       const step = { phase, bytesDone, bytesTotal }
       job.steps.push(step)
       onProgress(step, job)
+    },
+    targets(states) {
+      job.states = states
     },
     log: (line) => void job.lines.push(line),
     data: {

@@ -62,11 +62,24 @@ describe('parseCommand', () => {
       name: 'flash',
       json: false,
       disk: 'b.img',
-      device: '/dev/sdb',
-      confirmation: 'X',
+      devices: ['/dev/sdb'],
+      confirmations: ['X'],
+      deviceConfirmations: [],
       unmount: false,
       expert: false,
       verify: false,
+      everything: false,
+      eject: false,
+    })
+    expect(
+      command(
+        'flash b.img /dev/sdb /dev/sdc --confirm X --confirm Y --expert --confirm-device sdc --everything',
+      ),
+    ).toMatchObject({
+      devices: ['/dev/sdb', '/dev/sdc'],
+      confirmations: ['X', 'Y'],
+      deviceConfirmations: ['sdc'],
+      everything: true,
     })
   })
 

@@ -1,26 +1,30 @@
 import { describe, expect, test } from 'vitest'
 import { drivesOf } from '../../src/main/drives/linux/drives'
 import { judgeTarget } from '../../src/main/helper/flash-target'
-import { flashRequestSchema, type FlashRequest } from '../../src/shared/helper-protocol'
+import { flashRequestSchema, type FlashTarget } from '../../src/shared/helper-protocol'
 import type { Drive } from '../../src/shared/drive'
-import { GB, machine, nvmeMounts, nvmeRoot, usbStick, type Block } from '../support/machine'
+import { GB, machine, nvmeMounts, nvmeRoot, sataDisk, usbStick, type Block } from '../support/machine'
 import { requestFor } from '../support/flash'
 
 function drives(...blocks: Block[]): Drive[] {
   return drivesOf(machine({ blocks: [nvmeRoot(), ...blocks], mounts: nvmeMounts }), { paths: [], files: [] })
 }
 
-function confirmed(device = '/dev/sdb', blocks: Block[] = [usbStick('sdb')]): FlashRequest {
+function confirmed(device = '/dev/sdb', blocks: Block[] = [usbStick('sdb')]): FlashTarget {
   const drive = drives(...blocks).find((one) => one.device === device)
   if (drive === undefined) throw new Error(`no ${device}`)
   // As it comes out of the socket: what is no part of the identity does not come along.
-  return flashRequestSchema.parse(requestFor(drive, 4 * GB))
+  const { targets } = flashRequestSchema.parse(requestFor(drive, 4 * GB))
+  return targets[0] as FlashTarget
 }
+
+const judge = (target: FlashTarget, all: Drive[], loopTargets: boolean): ReturnType<typeof judgeTarget> =>
+  judgeTarget(target, 4 * GB, all, loopTargets)
 
 const failure = (code: string, facts: object): object => ({ ok: false, failure: { code, facts } })
 
 test('the confirmed stick may be written', () => {
-  const verdict = judgeTarget(confirmed(), drives(usbStick('sdb')), false)
+  const verdict = judge(confirmed(), drives(usbStick('sdb')), false)
   expect(verdict).toMatchObject({ ok: true, value: { device: '/dev/sdb', serial: '4C530001' } })
 })
 
@@ -34,12 +38,12 @@ describe('a stick that is not the confirmed one', () => {
     ['port', { sys: 'pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/host4/target4:0:0/4:0:0:0/block/sdb' }],
     ['diskSequence', { seq: '99' }],
   ])('differs in its %s', (field, changes) => {
-    const verdict = judgeTarget(confirmed(), drives(usbStick('sdb', changes)), false)
+    const verdict = judge(confirmed(), drives(usbStick('sdb', changes)), false)
     expect(verdict).toMatchObject({ ok: false, failure: { code: 'drive-changed', facts: { field } } })
   })
 
   test('has another device number', () => {
-    const verdict = judgeTarget(confirmed(), drives(usbStick('sda'), usbStick('sdb')), false)
+    const verdict = judge(confirmed(), drives(usbStick('sda'), usbStick('sdb')), false)
     expect(verdict).toMatchObject({
       ok: false,
       failure: { code: 'drive-changed', facts: { field: 'majorMinor' } },
@@ -47,14 +51,14 @@ describe('a stick that is not the confirmed one', () => {
   })
 
   test('is not there', () => {
-    const verdict = judgeTarget(confirmed(), drives(usbStick('sdc')), false)
+    const verdict = judge(confirmed(), drives(usbStick('sdc')), false)
     expect(verdict).toEqual(failure('drive-gone', { device: '/dev/sdb' }))
   })
 })
 
 describe('what was typed', () => {
   const typed = (confirmation: string): unknown =>
-    judgeTarget({ ...confirmed(), confirmation }, drives(usbStick('sdb')), false)
+    judge({ ...confirmed(), confirmation }, drives(usbStick('sdb')), false)
 
   test.each(['SanDisk Ultra', ' sandisk   ultra '])('"%s" confirms', (text) => {
     expect(typed(text)).toMatchObject({ ok: true })
@@ -66,19 +70,42 @@ describe('what was typed', () => {
 })
 
 test('the system drive is refused though everything about it was confirmed and allowed', () => {
-  const request = { ...confirmed('/dev/nvme0n1'), unmount: true, expert: true }
-  const verdict = judgeTarget(request, drives(usbStick('sdb')), true)
+  const target = { ...confirmed('/dev/nvme0n1'), unmount: true, expert: 'nvme0n1' }
+  const verdict = judge(target, drives(usbStick('sdb')), true)
   expect(verdict).toEqual(failure('drive-refused', { device: '/dev/nvme0n1', reasons: ['system'] }))
 })
 
+describe('a built-in disk', () => {
+  const verdict = (expert: string | null): unknown =>
+    judge({ ...confirmed('/dev/sda', [sataDisk('sda')]), expert }, drives(sataDisk('sda')), false)
+
+  test('is refused without the expert setting', () => {
+    const facts = { device: '/dev/sda', reasons: ['not-removable'] }
+    expect(verdict(null)).toEqual(failure('drive-refused', facts))
+  })
+
+  test.each(['', 'sdb', 'ATA WDC WD10', 'yes'])('is refused when the second confirmation is "%s"', (text) => {
+    expect(verdict(text)).toEqual(failure('confirmation-wrong', { expected: 'sda' }))
+  })
+
+  test.each(['sda', '/dev/sda', ' sda '])('may be written when it was "%s"', (text) => {
+    expect(verdict(text)).toMatchObject({ ok: true })
+  })
+})
+
+test('a stick needs no second confirmation though the expert setting is on', () => {
+  expect(judge({ ...confirmed(), expert: '' }, drives(usbStick('sdb')), false)).toMatchObject({ ok: true })
+})
+
 test('a partition is no drive', () => {
-  const request = confirmed()
-  const drive = { ...request.drive, device: '/dev/sdb1' }
-  expect(judgeTarget({ ...request, drive }, drives(usbStick('sdb')), false)).toMatchObject({ ok: false })
+  const target = confirmed()
+  const drive = { ...target.drive, device: '/dev/sdb1' }
+  expect(judge({ ...target, drive }, drives(usbStick('sdb')), false)).toEqual(
+    failure('drive-refused', { device: '/dev/sdb1', reasons: ['type'] }),
+  )
 })
 
 test('the size that is asked for is the size of the disk, not of its data', () => {
-  const request = { ...confirmed(), sizeBytes: 33 * GB, dataBytes: GB }
-  const verdict = judgeTarget(request, drives(usbStick('sdb')), false)
+  const verdict = judgeTarget(confirmed(), 33 * GB, drives(usbStick('sdb')), false)
   expect(verdict).toEqual(failure('drive-refused', { device: '/dev/sdb', reasons: ['too-small'] }))
 })

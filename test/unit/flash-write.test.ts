@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DriveError, type FlashDevice } from '../../src/main/helper/flash-device'
-import { HEAD_BYTES, writeDisk, type WritePlan } from '../../src/main/helper/flash-write'
+import { encodeGpt, GPT_HEADER } from '../../src/main/disk/gpt'
+import { HEAD_BYTES } from '../../src/main/helper/flash-body'
+import { writeDisk, type WritePlan } from '../../src/main/helper/flash-write'
 import { piecesOf, testJob, type TestJob } from '../support/flash'
 
 const MIB = 1024 * 1024
@@ -60,8 +62,16 @@ function pattern(length: number): Buffer {
 }
 
 function planFor(device: FlashDevice, disk: Buffer, changes: Partial<WritePlan> = {}): WritePlan {
-  return { device, name: '/dev/x', sizeBytes: disk.length, dataBytes: disk.length, verify: true, ...changes }
+  const { length } = disk
+  const targets = [{ device, name: '/dev/x' }]
+  return { targets, sizeBytes: length, isSizeKnown: true, dataBytes: length, verify: true, ...changes }
 }
+
+const written = { ok: true, value: [null] }
+const failed = (code: string, facts: object = {}): object => ({
+  ok: true,
+  value: [expect.objectContaining({ code, facts: expect.objectContaining(facts) as object })],
+})
 
 const isBlank = (drive: Memory): boolean => isAll(drive.content.subarray(0, HEAD_BYTES), 0)
 const isAll = (bytes: Buffer, value: number): boolean => bytes.equals(Buffer.alloc(bytes.length, value))
@@ -70,7 +80,7 @@ describe('a whole disk', () => {
   test('lands byte for byte; what lies beyond it keeps its old data, but for the last MiB', async () => {
     const drive = memoryDrive(20 * MIB)
     const disk = pattern(13 * MIB + 1024)
-    expect(await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))).toEqual({ ok: true, value: null })
+    expect(await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))).toEqual(written)
     expect(drive.content.subarray(0, disk.length).equals(disk)).toBe(true)
     expect(isAll(drive.content.subarray(disk.length, 19 * MIB), OLD)).toBe(true)
     expect(isAll(drive.content.subarray(19 * MIB), 0)).toBe(true)
@@ -107,7 +117,7 @@ describe('a whole disk', () => {
     const drive = memoryDrive(8 * MIB, sectorBytes)
     const disk = pattern(length)
     const result = await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))
-    expect(result).toEqual({ ok: true, value: null })
+    expect(result).toEqual(written)
     expect(drive.content.subarray(0, length).equals(disk)).toBe(true)
     const end = Math.max(length, 7 * MIB)
     expect(isAll(drive.content.subarray(end), 0)).toBe(true)
@@ -179,7 +189,7 @@ describe('ranges', () => {
         const dataBytes = ranges.reduce((sum, range) => sum + range.length, 0)
         const plan = planFor(drive, disk, { dataBytes, verify: false })
         const result = await writeDisk(plan, testJob(rangePieces(disk, ranges)))
-        expect(result).toEqual({ ok: true, value: null })
+        expect(result).toEqual(written)
         expect(drive.content.equals(expected)).toBe(true)
       }),
       { numRuns: 15 },
@@ -250,9 +260,8 @@ describe('an ending before the end leaves a blank drive', () => {
       drive.fault = (_, position, count) => {
         if (count === failing) throw new DriveError(position, 'EIO')
       }
-      await expect(writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))).rejects.toBeInstanceOf(
-        DriveError,
-      )
+      const result = await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))
+      expect(result, `operation ${failing}`).toEqual(failed('drive-io', { detail: 'EIO' }))
       expect(isBlank(drive), `operation ${failing}`).toBe(true)
     }
   })
@@ -293,7 +302,7 @@ describe('an ending before the end leaves a blank drive', () => {
     const drive = memoryDrive(16 * MIB)
     drive.present = false
     const result = await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))
-    expect(result).toEqual({ ok: false, failure: { code: 'drive-gone', facts: { device: '/dev/x' } } })
+    expect(result).toEqual(failed('drive-gone', { device: '/dev/x' }))
     expect(isBlank(drive)).toBe(true)
   })
 
@@ -307,10 +316,193 @@ describe('an ending before the end leaves a blank drive', () => {
       if (kind === 'read' && position === facts.offset) drive.content[at] = (drive.content[at] ?? 0) ^ 1
     }
     const result = await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))
-    expect(result).toEqual({
-      ok: false,
-      failure: { code: 'verify-mismatch', facts: { device: '/dev/x', ...facts } },
+    expect(result).toEqual(failed('verify-mismatch', { device: '/dev/x', ...facts }))
+    expect(isBlank(drive)).toBe(true)
+  })
+})
+
+describe('several drives from one reading', () => {
+  const disk = pattern(14 * MIB)
+  const planForAll = (drives: Memory[], changes: Partial<WritePlan> = {}): WritePlan => ({
+    ...planFor(memoryDrive(MIB), disk, changes),
+    targets: drives.map((device, index) => ({ device, name: `/dev/x${index}` })),
+  })
+
+  test('all get the disk, and the data is taken once', async () => {
+    const drives = [memoryDrive(16 * MIB), memoryDrive(20 * MIB, 4096), memoryDrive(14 * MIB)]
+    const job = testJob(piecesOf(disk))
+    expect(await writeDisk(planForAll(drives), job)).toEqual({ ok: true, value: [null, null, null] })
+    for (const { content } of drives) expect(content.subarray(0, disk.length).equals(disk)).toBe(true)
+    expect(job.states.map(({ state }) => state)).toEqual(['done', 'done', 'done'])
+    const writes = job.steps.filter(({ phase }) => phase === 'write').map(({ bytesDone }) => bytesDone)
+    expect(writes.at(-1)).toBe(14 * MIB)
+    expect(writes).toEqual(writes.toSorted((a, b) => a - b))
+  })
+
+  test.each([
+    ['write', 9 * MIB],
+    ['read', 9 * MIB],
+  ] as const)('one that fails in a %s stays blank and does not stop the others', async (kind, from) => {
+    const drives = [memoryDrive(16 * MIB), memoryDrive(16 * MIB), memoryDrive(16 * MIB)]
+    const [, bad] = drives
+    if (bad === undefined) throw new Error('no drive')
+    bad.fault = (what, position) => {
+      if (what === kind && position + 4 * MIB > from && position < 14 * MIB)
+        throw new DriveError(position, 'EIO')
+    }
+    const job = testJob(piecesOf(disk))
+    const result = await writeDisk(planForAll(drives), job)
+    expect(result).toMatchObject({ ok: true, value: [null, { code: 'drive-io' }, null] })
+    expect(isBlank(bad)).toBe(true)
+    for (const good of drives.filter((drive) => drive !== bad))
+      expect(good.content.subarray(0, disk.length).equals(disk)).toBe(true)
+    expect(job.states.map(({ state }) => state)).toEqual(['done', 'failed', 'done'])
+  })
+
+  test('one that was exchanged is told apart from one that fails', async () => {
+    const drives = [memoryDrive(16 * MIB), memoryDrive(16 * MIB)]
+    if (drives[0] !== undefined) drives[0].present = false
+    const result = await writeDisk(planForAll(drives), testJob(piecesOf(disk)))
+    expect(result).toMatchObject({ value: [{ code: 'drive-gone', facts: { device: '/dev/x0' } }, null] })
+  })
+
+  test('when all have failed the rest of the data is not taken', async () => {
+    const drives = [memoryDrive(16 * MIB), memoryDrive(16 * MIB)]
+    for (const drive of drives) {
+      drive.fault = (kind, position) => {
+        if (kind === 'write' && position >= MIB && position < 14 * MIB) throw new DriveError(position, 'EIO')
+      }
+    }
+    let taken = 0
+    const counted = function* (): Generator<{ position: number; bytes: Buffer }> {
+      for (const piece of piecesOf(disk, MIB)) {
+        taken += 1
+        yield piece
+      }
+    }
+    const result = await writeDisk(planForAll(drives), testJob(counted()))
+    expect(result).toMatchObject({ value: [{ code: 'drive-io' }, { code: 'drive-io' }] })
+    expect(taken).toBeLessThan(14)
+    expect(drives.every(isBlank)).toBe(true)
+  })
+
+  test('a cancel leaves all of them blank', async () => {
+    const drives = [memoryDrive(16 * MIB), memoryDrive(16 * MIB)]
+    const job = testJob(piecesOf(disk), ({ phase }, self) => {
+      if (phase === 'verify') self.abort.abort(new Error('cancelled'))
     })
+    await expect(writeDisk(planForAll(drives), job)).rejects.toThrow('cancelled')
+    expect(drives.every(isBlank)).toBe(true)
+  })
+})
+
+describe('a disk whose size is not known before', () => {
+  const unknown = { isSizeKnown: false, sizeBytes: 1, dataBytes: null }
+
+  test('lands byte for byte, over the blank end of the drive', async () => {
+    const drive = memoryDrive(16 * MIB)
+    const disk = pattern(16 * MIB - 300 * 1024 - 12)
+    const job = testJob(piecesOf(disk))
+    expect(await writeDisk(planFor(drive, disk, unknown), job)).toEqual(written)
+    expect(drive.content.subarray(0, disk.length).equals(disk)).toBe(true)
+    expect(isAll(drive.content.subarray(disk.length), 0)).toBe(true)
+    expect(job.steps.find(({ phase }) => phase === 'write')?.bytesTotal).toBeNull()
+  })
+
+  test('that does not fit leaves the drive blank and says so; a larger one beside it is written', async () => {
+    const small = memoryDrive(8 * MIB)
+    const large = memoryDrive(16 * MIB)
+    const disk = pattern(12 * MIB)
+    const targets = [small, large].map((device, index) => ({ device, name: `/dev/x${index}` }))
+    const result = await writeDisk({ ...planFor(large, disk, unknown), targets }, testJob(piecesOf(disk)))
+    expect(result).toEqual({
+      ok: true,
+      value: [{ code: 'drive-too-small', facts: { device: '/dev/x0', sizeBytes: 8 * MIB } }, null],
+    })
+    expect(isBlank(small)).toBe(true)
+    expect(large.content.subarray(0, disk.length).equals(disk)).toBe(true)
+  })
+
+  test('may end within a sector, but not go on behind it', async () => {
+    const drive = memoryDrive(16 * MIB)
+    const pieces = [
+      { position: 0, bytes: Buffer.alloc(2 * MIB + 100, 1) },
+      { position: 2 * MIB + 100, bytes: Buffer.alloc(412, 1) },
+    ]
+    const result = await writeDisk(planFor(drive, pattern(4 * MIB), unknown), testJob(pieces))
+    expect(result).toMatchObject({ ok: false, failure: { code: 'helper-protocol' } })
+    expect(isBlank(drive)).toBe(true)
+  })
+})
+
+describe('a disk with a GUID partition table', () => {
+  const SECTORS = (10 * MIB) / 512
+  const ROOT = '0fc63daf-8483-4772-8e79-3d69d8477de4'
+  function gptDisk(): Buffer {
+    const disk = pattern(10 * MIB)
+    const start = 2048
+    const entry = {
+      typeGuid: ROOT,
+      guid: ROOT,
+      start,
+      count: SECTORS - 34 - start,
+      attributes: 0n,
+      name: 'root',
+    }
+    const table = encodeGpt(SECTORS, ROOT, new Uint8Array(440), [entry])
+    disk.set(table.head, 0)
+    disk.set(table.tail, table.tailStart * 512)
+    return disk
+  }
+  const lastHeader = (drive: Memory): ReturnType<typeof GPT_HEADER.decode> =>
+    GPT_HEADER.decode(drive.content, drive.sizeBytes - 512)
+
+  test('gets its second table at the end of each drive, and all that checks out', async () => {
+    const drives = [memoryDrive(16 * MIB), memoryDrive(11 * MIB + 4096)]
+    const disk = gptDisk()
+    const targets = drives.map((device, index) => ({ device, name: `/dev/x${index}` }))
+    const result = await writeDisk({ ...planFor(memoryDrive(MIB), disk), targets }, testJob(piecesOf(disk)))
+    expect(result).toEqual({ ok: true, value: [null, null] })
+    for (const drive of drives) {
+      const last = drive.sizeBytes / 512 - 1
+      const primary = GPT_HEADER.decode(drive.content, 512)
+      expect(primary.AlternateLBA).toBe(BigInt(last))
+      expect(primary.LastUsableLBA).toBe(BigInt(last - 33))
+      const secondary = lastHeader(drive)
+      expect(secondary.MyLBA).toBe(BigInt(last))
+      expect(secondary.PartitionEntryLBA).toBe(BigInt(last - 32))
+      // The same partitions, and nothing else of the disk is another.
+      const entries = drive.content.subarray((last - 32) * 512, last * 512)
+      expect(entries.equals(disk.subarray(1024, 1024 + 32 * 512))).toBe(true)
+      expect(drive.content.subarray(34 * 512, disk.length).equals(disk.subarray(34 * 512))).toBe(true)
+    }
+  })
+
+  test.each<[string, (disk: Buffer) => void, Partial<{ sizeBytes: number; sector: number }>]>([
+    ['whose header is damaged', (disk) => (disk[600] = 1), {}],
+    ['whose entries are damaged', (disk) => (disk[1100] = 1), {}],
+    ['that is an ISO image too', (disk) => disk.write('CD001', 32769, 'latin1'), {}],
+    ['on a drive of other sectors', () => undefined, { sector: 4096 }],
+    ['on a drive of its own size', () => undefined, { sizeBytes: 10 * MIB }],
+    ['on a drive that is too little larger', () => undefined, { sizeBytes: 10 * MIB + 8192 }],
+  ])('is written as it is: one %s', async (_, change, { sizeBytes = 16 * MIB, sector = 512 }) => {
+    const drive = memoryDrive(sizeBytes, sector)
+    const disk = gptDisk()
+    change(disk)
+    expect(await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))).toEqual(written)
+    expect(drive.content.subarray(0, disk.length).equals(disk)).toBe(true)
+  })
+
+  test('stays blank when its second table cannot be written', async () => {
+    const drive = memoryDrive(16 * MIB)
+    let tails = 0
+    drive.fault = (kind, position) => {
+      if (kind === 'write' && position > 15 * MIB && ++tails > 0) throw new DriveError(position, 'EIO')
+    }
+    expect(await writeDisk(planFor(drive, gptDisk()), testJob(piecesOf(gptDisk())))).toEqual(
+      failed('drive-io'),
+    )
+    expect(tails).toBe(1)
     expect(isBlank(drive)).toBe(true)
   })
 })

@@ -48,6 +48,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'disk-missing': { path: '/a/b.img' },
   'disk-changed': { path: '/a/b.img' },
   'disk-not-bootable': { path: '/a/b.img' },
+  'disk-damaged': { path: '/home/ada/a.img.gz', detail: 'unexpected end of file' },
   'disk-check-failed': { output: 'inode 12' },
   'tool-missing': { tool: 'extlinux', package: 'extlinux' },
   'tool-failed': { tool: 'tar', exitCode: 2, output: 'broken' },
@@ -63,6 +64,8 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'drive-busy': { device: '/dev/sdb', detail: 'held by another program' },
   'drive-io': { device: '/dev/sdb', offset: 4096, detail: 'EIO' },
   'verify-mismatch': { device: '/dev/sdb', offset: 4096, length: 512 },
+  'drive-too-small': { device: '/dev/sdb', sizeBytes: 4_000_000_000 },
+  'drives-failed': { failed: ['/dev/sdb'], total: 3 },
   'confirmation-wrong': { expected: 'SanDisk Ultra' },
   'preview-failed': { detail: 'QEMU ended' },
   'proof-failed': {

@@ -59,7 +59,12 @@ describe('the write sheet', () => {
     expect(isEnabled('Erase and write')).toBe(true)
     await press('Erase and write')
     expect(fake.inputsOf('flashDisk')).toEqual([
-      { diskId: 'disk-machine', driveKey: freeDrive.key, confirmation: 'sandisk ultra', unmount: false },
+      {
+        source: { kind: 'disk', id: 'disk-machine' },
+        targets: [{ driveKey: freeDrive.key, confirmation: 'sandisk ultra', unmount: false, expert: null }],
+        everything: false,
+        eject: false,
+      },
     ])
   })
 
@@ -119,7 +124,9 @@ describe('the write sheet', () => {
     await change(() => screen.getByRole('checkbox', { name: /Unmount it first/ }).click())
     await type(mountedDrive.name)
     await press('Erase and write')
-    expect(fake.inputsOf('flashDisk')[0]).toMatchObject({ driveKey: mountedDrive.key, unmount: true })
+    expect(fake.inputsOf('flashDisk')[0]).toMatchObject({
+      targets: [{ driveKey: mountedDrive.key, unmount: true }],
+    })
   })
 
   it('follows the write, cancels it, and says at the end that the stick may be pulled', async () => {

@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { MAXIMUM_TARGETS } from '../../shared/helper-protocol'
 import { formatOfPath } from '../../shared/disk'
 import {
   buildSettingsSchema,
@@ -56,12 +57,17 @@ export type Command =
       name: 'flash'
       json: boolean
       disk: string
-      device: string
-      /** What was typed in advance; null to ask. */
-      confirmation: string | null
+      /** One or more. */
+      devices: string[]
+      /** What was typed in advance, in the order of the devices; none to ask. */
+      confirmations: string[]
+      /** Device names that were typed in advance for the expert setting. */
+      deviceConfirmations: string[]
       unmount: boolean
       expert: boolean
       verify: boolean
+      everything: boolean
+      eject: boolean
     }
 
 /** What to build from: an engine's image by name or id, a root file system's tar by path, or an image of an archive. */
@@ -274,22 +280,30 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
   flash(words) {
     const options = {
       ...json,
-      confirm: { type: 'string' },
+      confirm: { type: 'string', multiple: true, default: [] },
+      'confirm-device': { type: 'string', multiple: true, default: [] },
       unmount: { type: 'boolean', default: false },
       expert: { type: 'boolean', default: false },
       'no-verify': { type: 'boolean', default: false },
+      everything: { type: 'boolean', default: false },
+      eject: { type: 'boolean', default: false },
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
-    const [disk = '', device = ''] = operands(positionals, ['DISK', 'DEVICE'])
+    const [disk = '', ...devices] = positionals
+    operands(positionals.slice(0, 2), ['DISK', 'DEVICE'])
+    if (devices.length > MAXIMUM_TARGETS) throw new UsageError(`At most ${MAXIMUM_TARGETS} drives at once.`)
     return {
       name: 'flash',
       json: values.json,
       disk,
-      device,
-      confirmation: values.confirm ?? null,
+      devices,
+      confirmations: values.confirm,
+      deviceConfirmations: values['confirm-device'],
       unmount: values.unmount,
       expert: values.expert,
       verify: !values['no-verify'],
+      everything: values.everything,
+      eject: values.eject,
     }
   },
 }

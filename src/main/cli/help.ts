@@ -68,15 +68,26 @@ ${machineHelp}
   drives: `slipway drives [--json]
 
 Lists the drives, and for each whether it may be written.`,
-  flash: `slipway flash DISK DEVICE [--confirm TEXT] [--unmount] [--expert] [--no-verify] [--json]
+  flash: `slipway flash DISK DEVICE… [--confirm TEXT]… [--unmount] [--everything]
+              [--expert [--confirm-device NAME]…] [--no-verify] [--eject] [--json]
 
-Writes the disk to a drive, which erases all that is on it, and compares what
-was written. Asks for the drive's name to be typed.
+Writes the disk to one or more drives, which erases all that is on them, and
+compares what was written. Asks for each drive's name to be typed. DISK may be
+a disk or an ISO image, one compressed with gzip, xz, zstd or zip, or qcow2.
+Several drives are written at once from one reading; one that fails does not
+stop the others. A disk with a GUID partition table gets its second table at
+the drive's end.
 
-  --confirm TEXT  the drive's name, for scripts
-  --unmount       unmounts what is mounted of the drive first
-  --expert        allows drives that are built in or larger than 128 GB
-  --no-verify     does not compare`,
+  --confirm TEXT  a drive's name, for scripts; once for each, in their order
+  --unmount       unmounts what is mounted of the drives first
+  --everything    writes also what no file system uses; what lies behind the
+                  disk's end stays as it is
+  --expert        allows drives that are built in or larger than 128 GB; asks
+                  for the device name (sda) as well
+  --confirm-device NAME
+                  that device name, for scripts
+  --no-verify     does not compare
+  --eject         takes USB drives away from the system when they are written`,
 }
 
 /** The help on one command, or on all of them. */

@@ -1,5 +1,5 @@
 import type { Failure } from '../../shared/failure'
-import { overallFraction, type JobSnapshot } from '../../shared/job'
+import { overallFraction, type JobSnapshot, type JobTarget } from '../../shared/job'
 import { describeFailure, formatBytes, formatDuration, phaseTitle } from '../../shared/sentences'
 
 /** The exit codes of the terminal form; `slipway --help` names them. */
@@ -13,6 +13,8 @@ export interface Reporter {
   say(line: string): void
   /** The state of the job that runs. */
   progress(job: JobSnapshot): void
+  /** How each of several drives ended. */
+  targets(targets: readonly JobTarget[]): void
   /** A line of the job's log: shown with --json, and after a failure. */
   log(line: string): void
   /** The end: the object for --json, the text for people. */
@@ -94,8 +96,8 @@ export function createReporter(json: boolean, stdout: Output, stderr: Output): R
     progress(job) {
       if (job.state !== 'running' || job.phase === '') return
       if (json) {
-        const { phase, fraction, bytesPerSecond, remaining } = job
-        jsonLine(stderr, { type: 'progress', phase, fraction, bytesPerSecond, remaining })
+        const { phase, fraction, bytesPerSecond, remaining, targets } = job
+        jsonLine(stderr, { type: 'progress', phase, fraction, bytesPerSecond, remaining, targets })
       } else if (draws) {
         const text = plain(progressBar(job)).slice(0, (stderr.columns ?? 80) - 1)
         if (text === drawn) return
@@ -106,6 +108,10 @@ export function createReporter(json: boolean, stdout: Output, stderr: Output): R
         lastLineAt = Date.now()
       }
       lastPhase = job.phase
+    },
+    targets(targets) {
+      if (json) jsonLine(stderr, { type: 'targets', targets })
+      else for (const target of targets) line(stderr, targetText(target))
     },
     log(text) {
       if (json) jsonLine(stderr, { type: 'log', line: text })
@@ -138,6 +144,12 @@ export function createReporter(json: boolean, stdout: Output, stderr: Output): R
       return exitCodes.usage
     },
   }
+}
+
+function targetText({ name, device, state, failure }: JobTarget): string {
+  const about = `${device} (${name}): `
+  if (state === 'done') return `${about}written.`
+  return about + (failure === null ? 'not written to its end.' : describeFailure(failure).happened)
 }
 
 type RunningJob = Extract<JobSnapshot, { state: 'running' }>

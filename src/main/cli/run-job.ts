@@ -34,6 +34,8 @@ export async function runJob<T>(
   const ending = await started.value.ending
   for (const signal of endingSignals) process.off(signal, cancel)
   unsubscribe()
+  const targets = jobs.list()[0]?.targets ?? []
+  if (ending.state !== 'succeeded' && targets.length > 1) reporter.targets(targets)
   switch (ending.state) {
     case 'succeeded':
       return onSuccess(ending.value)

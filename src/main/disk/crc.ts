@@ -42,9 +42,12 @@ function update(t: Uint32Array, seed: number, bytes: Uint8Array, start: number, 
 const IEEE = tablesOf(0xedb88320)
 const CASTAGNOLI = tablesOf(0x82f63b78)
 
-/** CRC-32 of IEEE 802.3 with both inversions, as GPT uses it (UEFI 2.10, section 5.3.1). */
-export function crc32(bytes: Uint8Array): number {
-  return ~update(IEEE, 0xffffffff, bytes, 0, bytes.length) >>> 0
+/**
+ * CRC-32 of IEEE 802.3 with both inversions, as GPT (UEFI 2.10, section 5.3.1) and ZIP use it.
+ * @param previous the result for the bytes before these
+ */
+export function crc32(bytes: Uint8Array, previous = 0): number {
+  return ~update(IEEE, ~previous >>> 0, bytes, 0, bytes.length) >>> 0
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   type FlashRequest,
   type FromHelper,
   type KernelBuildRequest,
+  type TargetState,
 } from '../../shared/helper-protocol'
 import type { JobContext } from '../../shared/job'
 import { createFrameWriter, ProtocolError, readFrames, type Frame, type FrameWriter } from './frames'
@@ -47,6 +48,7 @@ export function setHelperPaths(helperPaths: HelperPaths): void {
 
 /** Sends bytes that belong at `position`; resolves when the buffer may be used again. */
 export type SendData = (position: number, bytes: Uint8Array) => Promise<void>
+type OnTargets = (targets: TargetState[]) => void
 
 /**
  * Starts the helper as root (sudo-prompt asks for a password, but not when this
@@ -55,6 +57,7 @@ export type SendData = (position: number, bytes: Uint8Array) => Promise<void>
  * @param context the job; aborting its signal cancels the helper and waits for its clean-up
  * @param request the job
  * @param feed sends the data once the helper has accepted the job; a failure it answers ends the job with that
+ * @param onTargets is told how the drives of a write stand
  * @returns nothing, the helper's failure, or one of `elevation-*`, `tool-missing`, `helper-lost`, `helper-protocol`
  * @throws the signal's reason when the job was cancelled
  */
@@ -62,6 +65,7 @@ export async function runHelperJob(
   context: JobContext,
   request: KernelBuildRequest | FlashRequest,
   feed: (send: SendData) => Promise<Result<null>>,
+  onTargets: OnTargets = () => undefined,
 ): Promise<Result<null>> {
   context.signal.throwIfAborted()
   if (process.platform === 'linux' && !existsSync(UNSHARE)) {
@@ -93,7 +97,7 @@ export async function runHelperJob(
     }
     // The helper has the secret and the connection: should this process be killed, nothing of it is left.
     await rm(directory, { recursive: true, force: true })
-    const conversation = converse(first.socket, secret, context, request, feed)
+    const conversation = converse(first.socket, secret, context, request, feed, onTargets)
     // Whatever came of it, the helper is waited for.
     const [spoken, end] = await Promise.all([conversation.then(ok, (error: unknown) => ({ error })), ended])
     if ('error' in spoken) throw spoken.error
@@ -124,7 +128,15 @@ function helperCommand(directory: string): string[] {
   if (paths === null) throw new Error('setHelperPaths was not called')
   return [
     ...(process.platform === 'linux' ? [UNSHARE, '--mount', '--propagation', 'slave'] : []),
-    ...['/usr/bin/env', 'ELECTRON_RUN_AS_NODE=1', paths.executable, paths.helper, directory],
+    // Each write to a drive waits in a thread of its own; four, Node's own number, are too few for several drives.
+    ...[
+      '/usr/bin/env',
+      'ELECTRON_RUN_AS_NODE=1',
+      'UV_THREADPOOL_SIZE=16',
+      paths.executable,
+      paths.helper,
+      directory,
+    ],
     ...(process.env['SLIPWAY_TEST_LOOP_TARGETS'] === '1' ? [LOOP_TARGETS_ARGUMENT] : []),
   ]
 }
@@ -190,6 +202,7 @@ async function converse(
   context: JobContext,
   request: KernelBuildRequest | FlashRequest,
   feed: (send: SendData) => Promise<Result<null>>,
+  onTargets: OnTargets,
 ): Promise<Result<null>> {
   socket.on('error', () => {
     // Seen by the reader as an end, and by each write as its own rejection.
@@ -205,7 +218,7 @@ async function converse(
     context.signal.throwIfAborted()
     context.signal.addEventListener('abort', cancel)
     await writer.json(request)
-    const ending = await readUntilEnd(frames, context, () => {
+    const ending = await readUntilEnd(frames, context, onTargets, () => {
       feeding = feedHelper(writer, context.signal, feed)
       feeding.then((fed) => fed.ok || cancel(), cancel)
     })
@@ -266,6 +279,7 @@ async function feedHelper(
 async function readUntilEnd(
   frames: Frames,
   context: JobContext,
+  onTargets: OnTargets,
   onAccepted: () => void,
 ): Promise<Result<null>> {
   let phase = ''
@@ -284,6 +298,9 @@ async function readUntilEnd(
           context.phase(phase)
         }
         context.progress(message.bytesDone, message.bytesTotal)
+        break
+      case 'targets':
+        onTargets(message.targets)
         break
       case 'log':
         context.log(message.line)

@@ -57,8 +57,8 @@ export async function usedRanges(read: ReadAt, sizeBytes: number): Promise<Range
   return coalesce(used, sizeBytes)
 }
 
-/** The ranges in order, aligned outwards and without small gaps. */
-function coalesce(ranges: Range[], sizeBytes: number): Range[] {
+/** The ranges in order, at multiples of 4096 bytes but for the disk's end, and without small gaps. */
+export function coalesce(ranges: Range[], sizeBytes: number): Range[] {
   const result: Range[] = []
   for (const range of ranges.sort((a, b) => a.position - b.position)) {
     if (range.length === 0) continue

@@ -32,19 +32,22 @@ export class DriveError extends Error {
 const PAGE_BYTES = 65_536
 
 /**
- * Makes a buffer that O_DIRECT takes: ordinary Buffers lie at any address, the
+ * Makes buffers that O_DIRECT takes: ordinary Buffers lie at any address, the
  * memory of WebAssembly at a page (open(2), "O_DIRECT"; WebAssembly pages are 64 KiB).
- * @param length bytes, a multiple of 64 KiB
+ * @param count how many
+ * @param length bytes of each, a multiple of 64 KiB
+ * @returns buffers of zeros
  */
-export function alignedBuffer(length: number): Uint8Array {
-  const memory = new WebAssembly.Memory({ initial: length / PAGE_BYTES })
-  return new Uint8Array(memory.buffer)
+export function alignedBuffers(count: number, length: number): Uint8Array[] {
+  const memory = new WebAssembly.Memory({ initial: (count * length) / PAGE_BYTES })
+  return Array.from({ length: count }, (_, index) => new Uint8Array(memory.buffer, index * length, length))
 }
 
 export interface ClaimedDevice {
   device: FlashDevice
   /** `8:16` of the open descriptor. */
   majorMinor: string
+  /** Lets the drive go; a second call does nothing. */
   close(): Promise<void>
 }
 
@@ -77,7 +80,10 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
   const direct = useDirect ? await openDirect(claim) : null
   const handle = direct ?? claim
   const opened = await sequence()
+  let isClosed = false
   const close = async (): Promise<void> => {
+    if (isClosed) return
+    isClosed = true
     await direct?.close()
     await claim.close()
   }

@@ -2,78 +2,116 @@ import { readFile, readlink } from 'node:fs/promises'
 import {
   checkDrive,
   confirms,
+  confirmsAgain,
+  deviceName,
   driveName,
+  needsExpert,
   identityDifference,
   type Drive,
   type DriveAllowance,
 } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
-import type { FlashRequest } from '../../shared/helper-protocol'
+import type { FlashTarget } from '../../shared/helper-protocol'
 import { findDrives } from '../drives/linux'
 import type { Needed } from '../drives/linux/drives'
 import { parseMountinfo } from '../drives/linux/parse'
 import { runTool } from '../drives/linux/tools'
 import { claimDevice, type ClaimedDevice } from './flash-device'
+import { waitForOpeners } from './flash-openers'
 
 /**
- * The verdict on a request, by what this process itself sees. Pure.
- * @param request what the person confirmed
+ * The verdict on a drive that was asked for, by what this process itself sees. Pure.
+ * @param target what the person confirmed
+ * @param sizeBytes that the drive must hold
  * @param drives all drives of the machine now
  * @param loopTargets whether loop devices may be targets (tests)
  * @returns the drive; `drive-gone`, `drive-changed`, `confirmation-wrong` or `drive-refused`
  */
 export function judgeTarget(
-  request: FlashRequest,
+  target: FlashTarget,
+  sizeBytes: number,
   drives: readonly Drive[],
   loopTargets: boolean,
 ): Result<Drive> {
-  const { device } = request.drive
+  const { device } = target.drive
   const drive = drives.find((one) => one.device === device)
-  if (drive === undefined) return fail('drive-gone', { device })
-  const difference = identityDifference(request.drive, drive)
+  if (drive === undefined) {
+    const isPart = drives.some(({ volumes }) => volumes.some((volume) => volume.device === device))
+    return isPart ? fail('drive-refused', { device, reasons: ['type'] }) : fail('drive-gone', { device })
+  }
+  const difference = identityDifference(target.drive, drive)
   if (difference !== null) return fail('drive-changed', { device, ...difference })
-  if (!confirms(request.confirmation, drive)) {
+  if (!confirms(target.confirmation, drive)) {
     return fail('confirmation-wrong', { expected: driveName(drive) })
   }
-  const allowance: DriveAllowance = { unmount: request.unmount, expert: request.expert, loopTargets }
-  const reasons = checkDrive(drive, request.sizeBytes, allowance)
+  if (target.expert !== null && needsExpert(drive, loopTargets) && !confirmsAgain(target.expert, drive)) {
+    return fail('confirmation-wrong', { expected: deviceName(drive) })
+  }
+  const allowance: DriveAllowance = {
+    unmount: target.unmount,
+    expert: target.expert !== null,
+    loopTargets,
+  }
+  const reasons = checkDrive(drive, sizeBytes, allowance)
   return reasons.length === 0 ? ok(drive) : fail('drive-refused', { device, reasons })
 }
 
 /**
- * Finds, judges, unmounts and opens the drive of a request, and judges it once
- * more when it is open: from then on nobody else can mount or take it.
- * @returns the claimed drive; the failures of `judgeTarget` and `claimDevice`, `tool-missing`, `tool-failed`
+ * Finds, judges, unmounts and opens a drive, and judges it once more when it
+ * is open: from then on nobody else can mount or take it.
+ * @param target what the person confirmed
+ * @param sizeBytes that the drive must hold
+ * @param asked what the drive must not take from the asking user; the helper's own files are added to it
+ * @param loopTargets whether loop devices may be targets (tests)
+ * @returns the claimed drive; the failures of `judgeTarget` and `claimDevice`, `drive-busy`, `tool-missing`,
+ *   `tool-failed`
  */
 export async function claimTarget(
-  request: FlashRequest,
+  target: FlashTarget,
+  sizeBytes: number,
+  asked: Needed,
   loopTargets: boolean,
 ): Promise<Result<ClaimedDevice>> {
-  const { device } = request.drive
-  const needed = neededBy(request)
+  const { device } = target.drive
+  const needed = { ...asked, paths: [...asked.paths, process.execPath, process.argv[1] ?? '/'] }
   const before = await findDrives(needed)
   if (!before.ok) return before
-  const target = judgeTarget(request, before.value, loopTargets)
-  if (!target.ok) return target
-  if (target.value.mountpoints.length > 0) {
-    const unmounted = await unmountAll(target.value, needed)
+  const judged = judgeTarget(target, sizeBytes, before.value, loopTargets)
+  if (!judged.ok) return judged
+  if (judged.value.mountpoints.length > 0) {
+    const unmounted = await unmountAll(judged.value, needed)
     if (!unmounted.ok) return unmounted
   }
   const claimed = await claimDevice(device)
   if (!claimed.ok) return claimed
-  const after = await findDrives(needed)
-  const again = after.ok ? judgeTarget({ ...request, unmount: false }, after.value, loopTargets) : after
-  const isSameNode = again.ok && again.value.majorMinor === claimed.value.majorMinor
-  if (isSameNode && again.value.sizeBytes === claimed.value.device.sizeBytes) return claimed
+  const checked = await checkClaimed(target, sizeBytes, needed, loopTargets, claimed.value)
+  if (checked.ok) return claimed
   await claimed.value.close()
-  if (!again.ok) return again
-  const found = `${claimed.value.majorMinor} ${claimed.value.device.sizeBytes}`
-  return fail('drive-changed', { device, field: 'majorMinor', confirmed: request.drive.majorMinor, found })
+  return checked
 }
 
-function neededBy({ source }: FlashRequest): Needed {
-  const own = [process.execPath, process.argv[1] ?? '/']
-  return source === null ? { paths: own, files: [] } : { paths: [...own, source.path], files: [source] }
+/** The same judgement of the open drive, and that nobody else has it open. */
+async function checkClaimed(
+  target: FlashTarget,
+  sizeBytes: number,
+  needed: Needed,
+  loopTargets: boolean,
+  claimed: ClaimedDevice,
+): Promise<Result<null>> {
+  const { device } = target.drive
+  const after = await findDrives(needed)
+  if (!after.ok) return after
+  const again = judgeTarget({ ...target, unmount: false }, sizeBytes, after.value, loopTargets)
+  if (!again.ok) return again
+  const { majorMinor } = claimed
+  if (again.value.majorMinor !== majorMinor || again.value.sizeBytes !== claimed.device.sizeBytes) {
+    const found = `${majorMinor} ${claimed.device.sizeBytes}`
+    return fail('drive-changed', { device, field: 'majorMinor', confirmed: target.drive.majorMinor, found })
+  }
+  const openers = await waitForOpeners([device, ...again.value.volumes.map((volume) => volume.device)])
+  return openers.length === 0
+    ? ok(null)
+    : fail('drive-busy', { device, detail: `it is open in ${openers.join(', ')}` })
 }
 
 /**

@@ -111,6 +111,8 @@ export async function serve(
   }
   let lastPhase = ''
   let lastProgress = 0
+  let lastKinds = ''
+  let lastTargets = 0
   const job: HelperJob = {
     signal: abort.signal,
     defer: (cleanUp) => scope.defer(cleanUp),
@@ -124,6 +126,14 @@ export async function serve(
       lastPhase = phase
       lastProgress = now
       sendIfRead({ type: 'progress', phase, bytesDone, bytesTotal })
+    },
+    targets(states) {
+      const now = Date.now()
+      const kinds = states.map(({ state }) => state).join()
+      if (kinds === lastKinds && now - lastTargets < PROGRESS_INTERVAL) return
+      lastKinds = kinds
+      lastTargets = now
+      sendIfRead({ type: 'targets', targets: [...states] })
     },
     log: (line) => sendIfRead({ type: 'log', line: line.slice(0, LOG_CHARACTERS) }),
     data: queue.pieces,

@@ -1,26 +1,23 @@
-import { clipboard, dialog, shell, type BrowserWindow } from 'electron'
+import { clipboard, dialog, shell } from 'electron'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DiskRecord } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import { defaultDiskBytes, imageFactsSchema, neededDiskBytes, type ImageSummary } from '../../shared/image'
-import type { Handlers, ListedDisk, ListedDrive } from '../../shared/ipc/contract'
+import type { Handlers, ListedDisk } from '../../shared/ipc/contract'
 import type { JobEnding } from '../../shared/job'
 import { defaultFolder, freeDiskPath } from '../app/outputs'
 import type { Previews } from '../app/previews'
-import type { Topic } from './register'
 import { buildWork } from '../convert/build'
 import { listPublicKeys } from '../convert/machine/public-keys'
 import { imageSource } from '../docker/source'
 import type { EngineWatcher } from '../docker/watch'
-import { identityOf } from '../drives/watch'
-import { flashDisk } from '../flash/flash'
-import type { JobManager } from '../jobs/manager'
 import type { OpenedArchives } from '../source/opened'
 import type { InspectedImage, TreeSource } from '../source/tree-source'
 import type { ImageSettings } from '../library/image-settings'
-import { diskIdOf, type Library } from '../library/library'
+import { diskIdOf } from '../library/library'
 import { proposeDockerfile } from '../prepare/propose'
+import { createWriteHandlers, type WriteServices } from './write-handlers'
 
 /** The only addresses that are ever opened in the browser. */
 const helpPages = {
@@ -29,20 +26,16 @@ const helpPages = {
   'qemu-install': 'https://www.qemu.org/download/',
 } as const
 
-export interface Services {
-  window: BrowserWindow
+export interface Services extends WriteServices {
   engine: EngineWatcher
   archives: OpenedArchives
-  drives: Topic<ListedDrive[]>
-  library: Library
   imageSettings: ImageSettings
-  jobs: JobManager
   previews: Previews
 }
 
 /** What the window may ask for. Each looks ids up in what the main process itself gave out. */
 export function createHandlers(services: Services): Handlers {
-  const { window, engine, archives, drives, library, imageSettings, jobs, previews } = services
+  const { window, engine, archives, library, imageSettings, jobs, previews } = services
   /** Where the next disk of an image goes, once somebody chose. */
   const chosenPaths = new Map<string, string>()
 
@@ -182,28 +175,7 @@ export function createHandlers(services: Services): Handlers {
       const picture = await library.readPicture(diskId, firmware)
       return picture.ok ? ok(picture.value?.toString('base64') ?? null) : picture
     },
-    async flashDisk({ diskId, driveKey, confirmation, unmount }) {
-      const disk = await presentDisk(diskId)
-      if (!disk.ok) return disk
-      const drive = drives.read().find((one) => one.key === driveKey)
-      if (drive === undefined) return fail('drive-gone', { device: '' })
-      const started = jobs.start({
-        kind: 'flash',
-        title: drive.name,
-        diskId,
-        locks: [`drive:${drive.device}`, `file:${disk.value.path}`],
-        run: (context) =>
-          flashDisk(context, {
-            diskPath: disk.value.path,
-            drive: identityOf(drive),
-            confirmation,
-            unmount,
-            expert: false,
-            verify: true,
-          }),
-      })
-      return started.ok ? ok({ jobId: started.value.id }) : started
-    },
+    ...createWriteHandlers(services),
     cancelJob: ({ jobId }) => Promise.resolve(jobs.cancel(jobId)),
     dismissJob: ({ jobId }) => Promise.resolve(jobs.dismiss(jobId)),
     readJobLog: ({ jobId }) => Promise.resolve(jobs.log(jobId)),

@@ -7,6 +7,7 @@ import {
   type JobEnding,
   type JobKind,
   type JobSnapshot,
+  type JobTarget,
 } from '../../shared/job'
 import { openScope } from './scope'
 
@@ -68,7 +69,10 @@ export function createJobManager(onLog?: (id: string, line: string) => void): Jo
   async function runJob<T>(work: JobWork<T>, entry: Entry): Promise<JobEnding<T>> {
     const { signal } = entry.abort
     const scope = openScope()
-    const common = commonOf(entry.snapshot)
+    const own = commonOf(entry.snapshot)
+    let targets: JobTarget[] | null = null
+    /** What every snapshot of this job has. */
+    const common = (): typeof own => (targets === null ? own : { ...own, targets })
     let phase = ''
     let lastPublished = 0
     let samples: { at: number; bytes: number }[] = []
@@ -76,11 +80,11 @@ export function createJobManager(onLog?: (id: string, line: string) => void): Jo
     const addLog = (line: string): void => {
       entry.log.push(line)
       if (entry.log.length > LOG_LINES) entry.log.splice(0, entry.log.length - LOG_LINES)
-      onLog?.(common.id, line)
+      onLog?.(own.id, line)
     }
     const show = (fraction: number | null, bytesPerSecond: number | null, remaining: number | null): void => {
       if (entry.snapshot.state === 'cancelling') return
-      entry.snapshot = { ...common, state: 'running', phase, fraction, bytesPerSecond, remaining }
+      entry.snapshot = { ...common(), state: 'running', phase, fraction, bytesPerSecond, remaining }
       const now = Date.now()
       if (now - lastPublished < PUBLISH_INTERVAL) return
       lastPublished = now
@@ -110,6 +114,12 @@ export function createJobManager(onLog?: (id: string, line: string) => void): Jo
             : null
         const within = bytesTotal === null || bytesTotal === 0 ? null : bytesDone / bytesTotal
         show(within === null ? null : overallFraction(work.kind, phase, within), speed, remaining)
+      },
+      targets(now) {
+        targets = now
+        if (entry.snapshot.state === 'queued') return
+        entry.snapshot = { ...entry.snapshot, targets }
+        publish()
       },
       log: addLog,
     }
@@ -142,9 +152,9 @@ export function createJobManager(onLog?: (id: string, line: string) => void): Jo
     }
     const endedAt = Date.now()
     if (ending.state === 'failed') {
-      entry.snapshot = { ...common, state: 'failed', endedAt, failure: ending.failure }
-    } else entry.snapshot = { ...common, state: ending.state, endedAt }
-    endings.delete(common.id)
+      entry.snapshot = { ...common(), state: 'failed', endedAt, failure: ending.failure }
+    } else entry.snapshot = { ...common(), state: ending.state, endedAt }
+    endings.delete(own.id)
     publish()
     return ending
   }
@@ -219,7 +229,7 @@ export function createJobManager(onLog?: (id: string, line: string) => void): Jo
 /** The members that every state of a job shares. */
 function commonOf(
   snapshot: JobSnapshot,
-): Pick<JobSnapshot, 'id' | 'kind' | 'title' | 'startedAt' | 'diskId'> {
-  const { id, kind, title, startedAt, diskId } = snapshot
-  return { id, kind, title, startedAt, diskId }
+): Pick<JobSnapshot, 'id' | 'kind' | 'title' | 'startedAt' | 'diskId' | 'targets'> {
+  const { id, kind, title, startedAt, diskId, targets } = snapshot
+  return { id, kind, title, startedAt, diskId, ...(targets === undefined ? {} : { targets }) }
 }

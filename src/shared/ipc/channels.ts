@@ -27,6 +27,7 @@ export const callNames = [
   'setFullScreen',
   'proveDisk',
   'readProofPicture',
+  'openImageFile',
   'flashDisk',
   'cancelJob',
   'dismissJob',

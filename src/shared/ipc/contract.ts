@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { diskRecordSchema } from '../disk'
 import { driveSchema, refusalReasons } from '../drive'
 import { failureSchema, type Result } from '../failure'
+import { MAXIMUM_TARGETS } from '../helper-protocol'
 import { buildSettingsSchema, imageFactsSchema, imageSummarySchema, recipeFamilies } from '../image'
 import { jobSnapshotSchema } from '../job'
 import { machineSettingsSchema } from '../machine'
@@ -13,6 +14,16 @@ import type { CallName, TopicName } from './channels'
 const driveKey = z.string().max(4096)
 const id = z.string().max(200)
 const none = z.null()
+
+/** A file that a drive can be written from: a disk or ISO image, packed or not. */
+const openedFile = z.object({
+  id,
+  name: z.string(),
+  /** Bytes; a lower bound when `isSizeKnown` is false. */
+  sizeBytes: z.number(),
+  isSizeKnown: z.boolean(),
+})
+export type OpenedFile = z.infer<typeof openedFile>
 
 /**
  * Every call of the window: what it sends and what a success answers. A call
@@ -77,13 +88,30 @@ export const calls = {
     input: z.object({ diskId: id, firmware: z.enum(machineFirmwares) }),
     value: z.string().nullable(),
   },
+  /** Opens the system's dialog for a file to write; null when closed. The path stays in the main process. */
+  openImageFile: { input: none, value: openedFile.nullable() },
   flashDisk: {
     input: z.object({
-      diskId: id,
-      driveKey,
-      /** What the person typed; the helper compares it again. */
-      confirmation: z.string().max(500),
-      unmount: z.boolean(),
+      /** A disk of the list, or a file that was opened with openImageFile or dropped. */
+      source: z.discriminatedUnion('kind', [
+        z.object({ kind: z.literal('disk'), id }),
+        z.object({ kind: z.literal('file'), id }),
+      ]),
+      targets: z
+        .array(
+          z.object({
+            driveKey,
+            /** What the person typed; the helper compares it again. */
+            confirmation: z.string().max(500),
+            unmount: z.boolean(),
+            /** What the person typed a second time under the expert setting; else null. */
+            expert: z.string().max(500).nullable(),
+          }),
+        )
+        .min(1)
+        .max(MAXIMUM_TARGETS),
+      everything: z.boolean(),
+      eject: z.boolean(),
     }),
     value: z.object({ jobId: id }),
   },

@@ -70,6 +70,8 @@ const plainAnswers: Handlers = {
     Promise.resolve(
       done('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC'),
     ),
+  openImageFile: () =>
+    Promise.resolve(done({ id: 'file-1', name: 'other.img.xz', sizeBytes: 4 * GIGABYTE, isSizeKnown: true })),
   flashDisk: () => Promise.resolve(done({ jobId: 'flash-1' })),
   cancelJob: nothing,
   dismissJob: nothing,

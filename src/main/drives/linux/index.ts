@@ -3,6 +3,7 @@ import type { Drive } from '../../../shared/drive'
 import { ok, type Result } from '../../../shared/failure'
 import { drivesOf, type Needed } from './drives'
 import { readMachineState } from './reader'
+import { linkedSystemPaths } from './system-paths'
 
 /**
  * All whole drives of this machine, the unsuitable ones included, as the guards judge them.
@@ -12,6 +13,7 @@ import { readMachineState } from './reader'
 export async function findDrives(needed: Needed): Promise<Result<Drive[]>> {
   const state = await readMachineState()
   if (!state.ok) return state
-  const paths = await Promise.all(needed.paths.map((path) => realpath(path).catch(() => path)))
+  const wanted = [...needed.paths, ...(await linkedSystemPaths())]
+  const paths = await Promise.all(wanted.map((path) => realpath(path).catch(() => path)))
   return ok(drivesOf(state.value, { ...needed, paths }))
 }

@@ -95,7 +95,12 @@ export function WriteSheet(props: {
 
   const write = async (): Promise<void> => {
     if (drive === null) return
-    const answer = await flash.run({ diskId: disk.id, driveKey: drive.key, confirmation: typed, unmount })
+    const answer = await flash.run({
+      source: { kind: 'disk', id: disk.id },
+      targets: [{ driveKey: drive.key, confirmation: typed, unmount, expert: null }],
+      everything: false,
+      eject: false,
+    })
     choose(null)
     if (answer !== null) props.onStarted(answer.value.jobId)
   }
