@@ -1,6 +1,7 @@
 import { app, BrowserWindow, dialog, session } from 'electron'
 import { join } from 'node:path'
 import { isActive } from '../shared/job'
+import { systemAttention } from './app/attention'
 import { denyByDefault, denyPermissions } from './app/harden'
 import { describeHost } from './app/host'
 import { createImageFiles } from './app/image-files'
@@ -14,8 +15,10 @@ import { setDirectWorker } from './convert/engines'
 import { watchEngine } from './docker/watch'
 import { watchDrives } from './drives/watch'
 import { setHelperPaths } from './elevation/helper-client'
+import { removeStaleDirectories } from './elevation/meeting-place'
 import { createHandlers } from './ipc/handlers'
 import { registerContract } from './ipc/register'
+import { createAttention } from './jobs/attention'
 import { createJobManager } from './jobs/manager'
 import { imageSettingsFile, openImageSettings } from './library/image-settings'
 import { openedArchives } from './source/opened'
@@ -87,6 +90,8 @@ async function start(): Promise<void> {
     needed,
   })
   const topics = { engine: engineState, images, drives, disks, jobs: jobList, previews: previewList, host }
+  jobs.subscribe(createAttention(systemAttention(window)))
+  void removeStaleDirectories()
   const unregister = registerContract(
     window.webContents,
     APP_ORIGIN,

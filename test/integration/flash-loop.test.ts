@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, open, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'vite'
@@ -392,6 +392,25 @@ describe('nothing is written', () => {
     } finally {
       process.env['SLIPWAY_TEST_LOOP_TARGETS'] = '1'
     }
+  })
+
+  flashTest('by a helper that lies where a packaged one does, test switch or not', async () => {
+    const packaged = join(folder, 'resources/helper')
+    await mkdir(packaged, { recursive: true })
+    whenDone(() => rm(join(folder, 'resources'), { recursive: true }))
+    await copyFile(join(folder, 'out/helper.cjs'), join(packaged, 'helper.cjs'))
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const input = await inputFor(target, path)
+    setHelperPaths({ executable: process.execPath, helper: join(packaged, 'helper.cjs') })
+    try {
+      const { result } = await flash(input)
+      expect(result).toMatchObject({ ok: false, failure: { code: 'helper-lost' } })
+      expect(result).toHaveProperty('failure.facts.detail', expect.stringContaining('usage: helper.cjs'))
+    } finally {
+      setHelperPaths({ executable: process.execPath, helper: join(folder, 'out/helper.cjs') })
+    }
+    expect(isAll(await content(target), OLD)).toBe(true)
   })
 
   flashTest('when there is no disk file', async () => {

@@ -37,6 +37,8 @@ export interface MachineDescription {
   byId?: Record<string, string>
   btrfs?: Record<string, string[]>
   zfsPools?: string[]
+  /** Volume group by the kernel name of its physical volume. */
+  volumeGroups?: Record<string, string>
 }
 
 export const GB = 1_000_000_000
@@ -166,5 +168,6 @@ export function machine(description: MachineDescription): MachineState {
     links: description.links ?? {},
     btrfs: description.btrfs ?? {},
     zfsPools: description.zfsPools ?? [],
+    volumeGroups: description.volumeGroups ?? {},
   }
 }

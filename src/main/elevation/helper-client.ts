@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { fail, ok, type Result } from '../../shared/failure'
@@ -25,10 +24,9 @@ import {
   SECRET_FILE,
   SOCKET_FILE,
 } from './handshake'
+import { makeDirectory, removeStaleDirectories } from './meeting-place'
 import { checkCommand, elevate } from './sudo'
 
-/** The shortest limit on a unix socket's path among the systems (sun_path of macOS, its end included). */
-const SOCKET_PATH_BYTES = 104
 /** Has a mount namespace made, so that what the helper mounts goes when it goes. */
 const UNSHARE = '/usr/bin/unshare'
 
@@ -71,6 +69,7 @@ export async function runHelperJob(
   if (process.platform === 'linux' && !existsSync(UNSHARE)) {
     return fail('tool-missing', { tool: 'unshare', package: 'util-linux' })
   }
+  await removeStaleDirectories()
   const directory = await makeDirectory()
   const command = helperCommand(directory)
   const isRoot = process.getuid?.() === 0
@@ -110,17 +109,6 @@ export async function runHelperJob(
     server?.close()
     await rm(directory, { recursive: true, force: true })
   }
-}
-
-/** A fresh directory of mode 0700 whose name is short enough for a socket and safe in a command. */
-async function makeDirectory(): Promise<string> {
-  const name = 'slipway-'
-  const longest = SOCKET_PATH_BYTES - `/${name}XXXXXX/${SOCKET_FILE}`.length - 1
-  const base = tmpdir()
-  const isUsable = base.length <= longest && checkCommand([base]).ok
-  const directory = await mkdtemp(join(isUsable ? base : '/tmp', name))
-  await chmod(directory, 0o700)
-  return directory
 }
 
 /** Program and arguments that start the helper. pkexec clears the environment, hence env(1). */

@@ -130,13 +130,23 @@ function holdersOf(own: Set<string>, state: MachineState, ancestry: Ancestry): s
       names.push(ancestry.nodes.get(other)?.name ?? other)
     }
   }
+  const running = runningVolumeGroups(ancestry)
   for (const name of own) {
     const node = ancestry.nodes.get(name)
-    if (node?.fileSystem === 'zfs_member' && node.label !== null && state.zfsPools.includes(node.label)) {
-      names.push(node.label)
+    if (node?.fileSystem === 'zfs_member') {
+      // A member without a readable name, such as a cache, may be of any pool.
+      names.push(...state.zfsPools.filter((pool) => node.label === null || node.label === pool))
     }
+    const group = state.volumeGroups[name]
+    if (group !== undefined && running.has(group)) names.push(group)
   }
   return unique(names)
+}
+
+/** Volume groups with an active volume, whose device is named group-volume, dashes within doubled (lvm2, libdm, dm_build_dm_name). */
+function runningVolumeGroups(ancestry: Ancestry): Set<string> {
+  const volumes = [...ancestry.nodes.values()].filter(({ type }) => type === 'lvm')
+  return new Set(volumes.map(({ name }) => (/^(?:[^-]|--)+/.exec(name)?.[0] ?? name).replaceAll('--', '-')))
 }
 
 /** The partitions in their order, or the whole drive where a file system lies on it directly. */

@@ -46,4 +46,6 @@ export interface MachineState {
   btrfs: Record<string, string[]>
   /** Pools that are imported, from /proc/spl/kstat/zfs. */
   zfsPools: string[]
+  /** Volume group of each LVM physical volume by kernel name; only root can know it. */
+  volumeGroups: Record<string, string>
 }

@@ -31,6 +31,7 @@ export async function readMachineState(): Promise<Result<MachineState>> {
     links: await readSources(sources),
     btrfs: await readBtrfs(),
     zfsPools: await directories('/proc/spl/kstat/zfs'),
+    volumeGroups: await readVolumeGroups(),
   })
 }
 
@@ -108,6 +109,31 @@ async function readBtrfs(): Promise<Record<string, string[]>> {
     if (devices.length > 0) systems[name] = devices
   }
   return systems
+}
+
+/**
+ * A physical volume on which no logical volume lies has no holder, and is a part of its running group nevertheless.
+ * Empty where LVM is not installed or this is not root, who alone may read the drives.
+ */
+async function readVolumeGroups(): Promise<Record<string, string>> {
+  if (process.getuid?.() !== 0) return {}
+  const told = await runTool('pvs', [
+    '--readonly',
+    '--noheadings',
+    '--separator',
+    '\t',
+    '-o',
+    'pv_name,vg_name',
+  ])
+  const groups: Record<string, string> = {}
+  if (!told.ok) return groups
+  for (const line of told.value.split('\n')) {
+    const [path = '', group = ''] = line.trim().split('\t')
+    if (group === '') continue
+    const target = await realpath(path).catch(() => null)
+    if (target !== null) groups[kernelName(target)] = group
+  }
+  return groups
 }
 
 /** The kernel writes `/` in device names as `!` in sysfs. */
