@@ -67,7 +67,9 @@ export function Welcome() {
 export function ImageGone() {
   return (
     <EmptyPage title="This image is gone">
-      <p>It was removed from the engine. Disks that were built from it are still there.</p>
+      <p>
+        It was removed from the engine, or its file was closed. Disks that were built from it are still there.
+      </p>
     </EmptyPage>
   )
 }
