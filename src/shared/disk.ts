@@ -14,6 +14,16 @@ export function formatOfPath(path: string): DiskFormat {
   return diskFormats.find((format) => format === ending) ?? 'raw'
 }
 
+/**
+ * A path with the ending that a format has; raw disks keep what they are called.
+ * @param path of a disk to be
+ */
+export function pathForFormat(path: string, format: DiskFormat): string {
+  if (formatOfPath(path) === format) return path
+  const stem = path.replace(/\.(?:img|raw|qcow2|vmdk|vdi|vhdx|gz|xz|zst)$/i, '')
+  return `${stem}.${format === 'raw' ? 'img' : format}`
+}
+
 /** A disk that Slipway built: what the window lists and what lies beside the file as `<disk>.slipway.json`. */
 export const diskRecordSchema = z.object({
   /** Stable for the window: a hash of the path. */

@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { pathForFormat } from '../../src/shared/disk'
 import { blockMapOf, blockMapPath, writeBlockMap } from '../../src/main/library/block-map'
 
 let folder: string
@@ -40,5 +41,18 @@ describe('blockMapOf', () => {
     expect(await blockMapOf(disk, stamp)).toBeNull()
     await writeFile(blockMapPath(disk), '{"sizeBytes":')
     expect(await blockMapOf(disk, stamp)).toBeNull()
+  })
+})
+
+describe('pathForFormat', () => {
+  it.each([
+    ['/a/b.img', 'raw', '/a/b.img'],
+    ['/a/b', 'raw', '/a/b'],
+    ['/a/b.img', 'qcow2', '/a/b.qcow2'],
+    ['/a/b.QCOW2', 'qcow2', '/a/b.QCOW2'],
+    ['/a/b.vdi', 'raw', '/a/b.img'],
+    ['/a/b.1', 'xz', '/a/b.1.xz'],
+  ] as const)('%s as %s is %s', (path, format, expected) => {
+    expect(pathForFormat(path, format)).toBe(expected)
   })
 })

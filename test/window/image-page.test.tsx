@@ -112,6 +112,18 @@ describe('building', () => {
     expect(screen.getByRole<HTMLInputElement>('radio', { name: 'By Slipway itself' }).checked).toBe(true)
   })
 
+  it('names the file after its kind, and has GPT for disks of its own alone', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    await change(() => screen.getByRole('radio', { name: 'GPT' }).click())
+    await change(() => screen.getByRole('radio', { name: 'QEMU (.qcow2)' }).click())
+    expect(screen.getByText('/home/ada/Disks/my-machine.qcow2')).toBeTruthy()
+    await press('Build disk')
+    expect(fake.inputsOf('buildDisk')).toMatchObject([{ settings: { table: 'gpt', format: 'qcow2' } }])
+    await change(() => screen.getByRole('radio', { name: 'By this system’s kernel' }).click())
+    expect(screen.getByRole<HTMLInputElement>('radio', { name: 'MBR' }).checked).toBe(true)
+  })
+
   it('shows the chosen path', async () => {
     const fake = await openWindow(fullTopics)
     await chooseIn('Images', MACHINE)

@@ -2,6 +2,7 @@ import { clipboard, dialog, shell } from 'electron'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DiskRecord } from '../../shared/disk'
+import { diskFormats, pathForFormat } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import { defaultDiskBytes, imageFactsSchema, neededDiskBytes, type ImageSummary } from '../../shared/image'
 import type { Handlers, ListedDisk } from '../../shared/ipc/contract'
@@ -126,7 +127,8 @@ export function createHandlers(services: Services): Handlers {
       const answer = await dialog.showSaveDialog(window, {
         title: 'Build disk',
         defaultPath: outputFor(imageId),
-        filters: [{ name: 'Disk images', extensions: ['img', 'raw'] }],
+        // Another kind of file gets its ending when it is built.
+        filters: [{ name: 'Disk images', extensions: ['img', ...diskFormats] }],
         // A build never overwrites, so being asked about it would be a promise that is not kept.
         properties: ['createDirectory'],
       })
@@ -137,7 +139,7 @@ export function createHandlers(services: Services): Handlers {
     async buildDisk({ imageId, settings, prove }) {
       const source = sourceOf(imageId)
       if (!source.ok) return source
-      const outputPath = outputFor(imageId)
+      const outputPath = pathForFormat(outputFor(imageId), settings.format)
       if (dirname(outputPath) === defaultFolder()) await mkdir(defaultFolder(), { recursive: true })
       const started = jobs.start(buildWork({ source: source.value, settings, outputPath, library }))
       if (!started.ok) return started

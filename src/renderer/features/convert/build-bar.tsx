@@ -1,3 +1,4 @@
+import { pathForFormat } from '../../../shared/disk'
 import { useState } from 'react'
 import { unmetSettings, type BuildSettings, type ChainLinkName, type ImageFacts } from '../../../shared/image'
 import type { CallValue, HostState } from '../../../shared/ipc/contract'
@@ -92,7 +93,7 @@ export function BuildBar(props: {
   const canProve = props.host?.qemu.found === true
   const isBuilding = job !== null && isActive(job)
   const obstacle = buildObstacle(props.facts, settings, estimate.neededBytes, props.host, props.errors)
-  const path = chosenPath ?? estimate.outputPath
+  const path = pathForFormat(chosenPath ?? estimate.outputPath, settings.format)
   const builtDisk = job?.state === 'succeeded' ? job.diskId : null
 
   const changePath = async (): Promise<void> => {

@@ -1,3 +1,4 @@
+import { diskFormats, type DiskFormat } from '../../../shared/disk'
 import type { HostState } from '../../../shared/ipc/contract'
 import type { BuildSettings } from '../../../shared/image'
 import { describeFailure, formatBytes } from '../../../shared/sentences'
@@ -22,7 +23,7 @@ export function argumentsError({ kernelArguments }: BuildSettings): string | nul
   return 'The words for the kernel must be plain letters, digits and signs, 1000 at most.'
 }
 
-/** The settings of the link Disk: its size and how it is built. */
+/** The settings of the link Disk: its size, how it is built, its partition table and the kind of its file. */
 export function DiskSettings(props: {
   settings: BuildSettings
   onChange: (settings: BuildSettings) => void
@@ -75,12 +76,65 @@ export function DiskSettings(props: {
       <Choices
         label="How it is built"
         value={settings.engine}
-        onChange={(value) => onChange({ ...settings, engine: value === 'direct' ? 'direct' : 'kernel' })}
+        onChange={(value) =>
+          // The kernel engine makes no other partition table.
+          onChange(
+            value === 'direct'
+              ? { ...settings, engine: 'direct' }
+              : { ...settings, engine: 'kernel', table: 'mbr' },
+          )
+        }
         choices={engineChoices(host)}
+      />
+      <Choices
+        label="Partition table"
+        value={settings.table}
+        onChange={(value) => onChange({ ...settings, table: value === 'gpt' ? 'gpt' : 'mbr' })}
+        choices={[
+          { value: 'mbr', title: 'MBR', detail: 'Every computer starts from it. Up to 2.2 TB.' },
+          {
+            value: 'gpt',
+            title: 'GPT',
+            detail:
+              settings.engine === 'kernel'
+                ? 'Only on disks that Slipway writes by itself.'
+                : 'For disks of any size. A few old BIOSes do not start from it.',
+            isDisabled: settings.engine === 'kernel',
+          },
+        ]}
+      />
+      <Choices
+        label="Kind of file"
+        value={settings.format}
+        onChange={(value) =>
+          onChange({ ...settings, format: diskFormats.find((format) => format === value) ?? 'raw' })
+        }
+        choices={formatChoices}
       />
     </div>
   )
 }
+
+const formatDetails: Record<DiskFormat, { title: string; detail: string }> = {
+  raw: { title: 'Raw disk (.img)', detail: 'For sticks and for every virtual machine.' },
+  qcow2: { title: 'QEMU (.qcow2)', detail: 'For QEMU, libvirt and Proxmox. Made by qemu-img.' },
+  vmdk: { title: 'VMware (.vmdk)', detail: 'Made by qemu-img.' },
+  vdi: { title: 'VirtualBox (.vdi)', detail: 'Made by qemu-img.' },
+  vhdx: { title: 'Hyper-V (.vhdx)', detail: 'Made by qemu-img.' },
+  zst: {
+    title: 'Compressed by Zstandard (.zst)',
+    detail: 'Small and quick. To be unpacked before a preview.',
+  },
+  xz: { title: 'Compressed by xz (.xz)', detail: 'The smallest, and slow. To be unpacked before a preview.' },
+  gz: {
+    title: 'Compressed by gzip (.gz)',
+    detail: 'Every system unpacks it. To be unpacked before a preview.',
+  },
+}
+
+const formatChoices: Choice[] = (['raw', 'qcow2', 'vmdk', 'vdi', 'vhdx', 'zst', 'xz', 'gz'] as const).map(
+  (format) => ({ value: format, ...formatDetails[format] }),
+)
 
 function engineChoices(host: HostState | undefined): Choice[] {
   const detail = (engine: 'direct' | 'kernel', words: string): string => {

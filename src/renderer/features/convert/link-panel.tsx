@@ -161,8 +161,9 @@ function PartitionPanel({ settings, defaultBytes }: LinkPanelProps) {
             </p>
           ) : (
             <p>
-              An MBR partition table with a Linux partition, marked active, whose ext4 file system holds the
-              files of the image, and a small EFI partition.
+              {settings.table === 'mbr' ? 'An MBR partition table' : 'A GPT partition table'} with a Linux
+              partition, marked as the one to boot, whose ext4 file system holds the files of the image, and a
+              small EFI partition.
             </p>
           )
         }
