@@ -8,6 +8,7 @@ import { startMachine, type Machine } from '../../src/main/preview/machine'
 import { askPort } from '../../src/main/preview/ports'
 import { proveDisk, type ProveInput } from '../../src/main/preview/prove'
 import type { Proof } from '../../src/shared/proof'
+import { writeEspDisk } from '../support/esp-disk'
 import { writeTinyDisk } from '../support/tiny-disk'
 
 /** A disk with the HOWTO's Debian and the signed chain of boot loaders, made by whoever runs this test. */
@@ -70,6 +71,22 @@ test('a proof has a verdict and a picture for each firmware, and fails when one 
   })
   expect(proofs.map(({ picture }) => picture?.subarray(1, 4).toString())).toEqual(['PNG', 'PNG'])
   expect(proofs[0]?.proof).toMatchObject({ attachment: 'usb', failedUnits: [], lines: ['tiny login:'] })
+})
+
+test('a boot loader that stops at its prompt, and the same one refused by Secure Boot', async () => {
+  const diskPath = join(folder, 'esp.img')
+  await writeEspDisk(diskPath)
+  const { job, proofs } = prove({ diskPath, firmware: ['uefi', 'secure-boot'] })
+  expect(await job.ending).toMatchObject({ state: 'failed' })
+  expect(proofs.map(({ proof }) => proof.outcome)).toEqual(['boot-loader-prompt', 'secure-boot-refused'])
+})
+
+test('a machine that switches itself off before it was up', async () => {
+  const diskPath = join(folder, 'off.img')
+  await writeTinyDisk(diskPath, 'good night', true)
+  const { job, proofs } = prove({ diskPath, firmware: ['bios'] })
+  expect(await job.ending).toMatchObject({ state: 'failed' })
+  expect(proofs[0]?.proof.outcome).toBe('ended')
 })
 
 test('a hang is decided by the clock, with the last rows', async () => {

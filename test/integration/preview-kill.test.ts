@@ -210,8 +210,12 @@ test('screen, serial port and control open no TCP port; a forwarded port is on t
   // Port 0: one that is free.
   const forwarding = await start({ accelerators: ['tcg'], ports: [{ hostPort: 0, guestPort: 80 }] })
   const addresses = await listeningAddresses(forwarding.processId)
+  const [forward] = forwarding.forwards
   await forwarding.stop()
   expect(addresses).toHaveLength(1)
   // 127.0.0.1, as a little-endian number.
   expect(addresses[0]).toMatch(/^0100007F:/)
+  // The port that QEMU tells is the one on which it listens.
+  expect(forward?.guestPort).toBe(80)
+  expect(addresses[0]?.split(':')[1]).toBe(forward?.hostPort.toString(16).toUpperCase().padStart(4, '0'))
 })

@@ -26,6 +26,7 @@ async function start(options: {
   attachment?: Attachment
   accelerators?: Accelerator[]
   diskPath?: string
+  keepChanges?: boolean
   log?: (line: string) => void
 }): Promise<Machine> {
   const { diskPath = disk, firmware = 'bios', log = () => undefined, ...more } = options
@@ -73,6 +74,20 @@ describe('a machine', () => {
     expect(await machine.stop()).toEqual({ reason: 'stopped' })
     expect(await workspaces()).toEqual([])
     expect(await hash()).toBe(before)
+  })
+
+  test('writes to the disk itself when its changes are to be kept, and holds it against others', async () => {
+    const machine = await start({ keepChanges: true })
+    const other = await startMachine({
+      diskPath: disk,
+      firmware: 'bios',
+      memoryBytes: 256 * 2 ** 20,
+      accelerators: ['tcg'],
+      signal: never,
+      log: () => undefined,
+    })
+    expect(other).toMatchObject({ ok: false, failure: { code: 'preview-failed' } })
+    await machine.stop()
   })
 
   test('says so when there is nothing to boot', async () => {

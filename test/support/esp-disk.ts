@@ -1,0 +1,34 @@
+import { open, readFile, truncate, writeFile } from 'node:fs/promises'
+import { encodeFat32 } from '../../src/main/disk/fat32/encode'
+import { encodeMbr, ESP_TYPE } from '../../src/main/disk/mbr'
+
+const START = 2048
+const SECTORS = 128 * 1024
+/** GRUB in one file, as Debian has it (package grub-efi-amd64-bin); nobody has signed it. */
+const GRUB = '/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi'
+
+/**
+ * Makes a disk with nothing but an EFI system partition and an unsigned GRUB without a configuration: it comes to
+ * GRUB's prompt, and under Secure Boot to a refusal.
+ * @param path where to write it
+ */
+export async function writeEspDisk(path: string): Promise<void> {
+  const { pieces } = encodeFat32([{ path: 'EFI/BOOT/BOOTX64.EFI', data: await readFile(GRUB) }], {
+    sectors: SECTORS,
+    hiddenSectors: START,
+    volumeId: 1,
+    label: 'ESP',
+    time: 0,
+  })
+  const table = encodeMbr(new Uint8Array(), 1, [
+    { type: ESP_TYPE, active: false, start: START, count: SECTORS },
+  ])
+  await writeFile(path, table)
+  await truncate(path, (START + SECTORS) * 512)
+  const file = await open(path, 'r+')
+  try {
+    for (const { offset, bytes } of pieces) await file.write(bytes, 0, bytes.length, START * 512 + offset)
+  } finally {
+    await file.close()
+  }
+}
