@@ -72,6 +72,13 @@ const TEST_NEEDS = [
     present: () => have('mcopy') && have('fsck.vfat'),
     packages: ['mtools', 'dosfstools'],
   },
+  {
+    what: 'the signed boot loaders, for Secure Boot',
+    present: () =>
+      existsSync('/usr/lib/shim/shimx64.efi.signed') &&
+      existsSync('/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed'),
+    packages: ['shim-signed', 'grub-efi-amd64-signed'],
+  },
   { what: 'partition tools', present: () => have('sfdisk'), packages: ['fdisk'] },
   {
     what: 'file attribute tools',

@@ -9,7 +9,7 @@ import { failureSchema, type Failure } from './failure'
 export const jobPhases = {
   build: { image: 0, prepare: 0.04, format: 0.04, copy: 0.7, bootloader: 0.04, check: 0.08, pack: 0.1 },
   preview: { start: 1, run: 0 },
-  proof: { start: 0.05, boot: 0.95 },
+  proof: { boot: 1 },
   flash: { prepare: 0.01, elevate: 0.02, write: 0.6, verify: 0.37 },
 } as const
 

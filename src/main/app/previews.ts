@@ -91,6 +91,7 @@ export function createPreviews(
 
   /** Notes what is reachable in the machine, until it ends. */
   async function watchPorts(previewId: string, machine: Machine): Promise<void> {
+    if (machine.forwards.length === 0) return
     while (running.has(previewId)) {
       const ports = await Promise.all(
         machine.forwards.map(async (forward) => ({ ...forward, answer: await askPort(forward.hostPort) })),

@@ -33,10 +33,11 @@ export interface ProveInput {
 export async function proveDisk(context: JobContext, input: ProveInput): Promise<Result<Proof[]>> {
   const proofs: Proof[] = []
   let missing: Failure | null = null
+  context.phase('boot')
   for (const [index, firmware] of input.firmware.entries()) {
-    context.phase('start')
-    context.phase('boot')
-    context.progress(index, input.firmware.length)
+    // One boot is not done by halves: how far it is cannot be known.
+    const { length } = input.firmware
+    context.progress(index, length === 1 ? null : length)
     const booted = await bootOnce(context, input, firmware)
     if (booted.ok) proofs.push(booted.value)
     else if (booted.failure.code === 'tool-missing') {
