@@ -82,7 +82,6 @@ describe('the machine’s settings', () => {
     await openLink('Disk')
     await press('Show Init')
     expect(screen.getByRole('tab', { selected: true }).textContent).toContain('Init')
-    await unfold('Name, time, language')
     await type('Host name', 'workshop')
     expect(isEnabled(/uild disk$/)).toBe(true)
   })

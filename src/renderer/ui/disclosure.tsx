@@ -16,7 +16,8 @@ export function Disclosure(props: {
 }) {
   const error = props.error ?? null
   return (
-    <AriaDisclosure className={styles.disclosure ?? ''}>
+    // Whoever comes here because something is wrong sees it at once.
+    <AriaDisclosure className={styles.disclosure ?? ''} defaultExpanded={error !== null}>
       <Heading level={3} className={styles.heading ?? ''}>
         <Button slot="trigger" className={styles.trigger ?? ''}>
           <ChevronDownIcon size={14} />
