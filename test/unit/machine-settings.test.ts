@@ -1,0 +1,312 @@
+import { describe, expect, it } from 'vitest'
+import { machineEdits, type AddedEntry, type TreeEdits } from '../../src/main/convert/edits'
+import { settingsEdits } from '../../src/main/convert/machine/machine-edits'
+import type { InspectedImage } from '../../src/main/source/tree-source'
+import type { Failure } from '../../src/shared/failure'
+import {
+  machineSettingsSchema,
+  parsePublicKeys,
+  plainMachineSettings,
+  type MachineSettings,
+} from '../../src/shared/machine'
+import { preparedDebian, preparedSysvinit } from '../support/inspected'
+
+const HASH =
+  '$6$abcdefgh$yVfUwsw5T.JApa8POvClA1pQ5peiq97DUNyXCZN5IrF.BMSkiaLQ5kvpuEm/VQ1Tvh/KV2TcaWh8qinoW5dhA1'
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE3sXkzYk0Cq8m0fXvV2i1uY0bP1o8y3sHjvJgJr5X2l ada@desk'
+
+function edits(
+  machine: Partial<MachineSettings>,
+  changes: Partial<InspectedImage> = {},
+  image = preparedDebian,
+): TreeEdits {
+  const made = settingsEdits({ ...image, ...changes }, { ...plainMachineSettings, ...machine }, false)
+  if (!made.ok) throw new Error(JSON.stringify(made.failure))
+  return made.value
+}
+function failure(machine: Partial<MachineSettings>, changes: Partial<InspectedImage> = {}): Failure | null {
+  const made = settingsEdits(
+    { ...preparedDebian, ...changes },
+    { ...plainMachineSettings, ...machine },
+    false,
+  )
+  return made.ok ? null : made.failure
+}
+const entry = (tree: TreeEdits, path: string): AddedEntry | undefined =>
+  tree.added.find((one) => one.path === path)
+const text = (tree: TreeEdits, path: string): string =>
+  Buffer.from(entry(tree, path)?.content ?? []).toString('utf8')
+const target = (tree: TreeEdits, path: string): string | undefined => entry(tree, path)?.target
+const paths = (tree: TreeEdits): string[] => tree.added.map(({ path }) => path)
+
+describe('residue of a container', () => {
+  const residue = machineEdits({
+    hostname: 'kiosk',
+    rootUuid: '0',
+    systemd: true,
+    resolved: true,
+    masked: ['getty.target'],
+  })
+
+  it.each([
+    '.dockerenv',
+    'etc/resolv.conf',
+    'etc/machine-id',
+    'var/lib/dbus/machine-id',
+    'etc/ssh/ssh_host_ed25519_key',
+    'etc/ssh/ssh_host_rsa_key.pub',
+    'usr/sbin/policy-rc.d',
+    'etc/apt/apt.conf.d/docker-clean',
+    'etc/apt/apt.conf.d/docker-no-languages',
+    'etc/apt/apt.conf.d/docker-gzip-indexes',
+    'etc/apt/apt.conf.d/docker-autoremove-suggests',
+    'etc/dpkg/dpkg.cfg.d/docker-apt-speedup',
+    'etc/dpkg/dpkg.cfg.d/docker',
+    'var/lib/systemd/random-seed',
+    'etc/systemd/system/getty.target',
+  ])('takes away %s', (path) => {
+    expect(residue.removed).toContain(path)
+  })
+
+  it('leaves the folders that the kernel fills empty', () => {
+    expect(residue.emptied).toEqual(['dev', 'proc', 'sys', 'run', 'tmp'])
+  })
+
+  it('lets nothing ask at the first boot, and a new id be chosen', () => {
+    expect(target(residue, 'etc/systemd/system/systemd-firstboot.service')).toBe('/dev/null')
+    expect(entry(residue, 'etc/machine-id')?.content).toEqual(new Uint8Array())
+    expect(target(residue, 'etc/resolv.conf')).toBe('../run/systemd/resolve/stub-resolv.conf')
+    expect(target(residue, 'etc/mtab')).toBe('../proc/self/mounts')
+  })
+})
+
+describe('an image that is left alone', () => {
+  it('only gets new keys', () => {
+    expect(paths(edits({}))).toEqual([
+      'etc/slipway/boot',
+      'etc/systemd/system/slipway-boot.service',
+      'etc/systemd/system/multi-user.target.wants/slipway-boot.service',
+    ])
+    expect(edits({}, { equipment: [] }).added).toEqual([])
+    expect(edits({}, { init: { kind: 'unknown', path: '/sbin/init' } }).removed).toEqual([])
+  })
+})
+
+describe('accounts', () => {
+  it('sets root’s password, none, or a lock', () => {
+    const root = (kind: MachineSettings['rootPassword']): string =>
+      text(edits({ rootPassword: kind }), 'etc/shadow').split('\n')[0] ?? ''
+    expect(root({ kind: 'hash', hash: HASH })).toBe(`root:${HASH}:20000:0:99999:7:::`)
+    expect(root({ kind: 'empty' })).toBe('root::20000:0:99999:7:::')
+    expect(root({ kind: 'locked' })).toBe('root:*:20000:0:99999:7:::')
+    expect(entry(edits({}), 'etc/shadow')).toBeUndefined()
+  })
+
+  it('keeps shadow readable for its group alone', () => {
+    const tree = edits({ rootPassword: { kind: 'locked' } })
+    expect(entry(tree, 'etc/shadow')).toMatchObject({ mode: 0o640, owner: { user: 0, group: 42 } })
+    expect(entry(tree, 'etc/gshadow')).toMatchObject({ mode: 0o640, owner: { user: 0, group: 42 } })
+    expect(entry(tree, 'etc/passwd')).toMatchObject({ mode: 0o644, owner: { user: 0, group: 0 } })
+  })
+
+  it('makes a user with free ids, a home of his own, keys and sudo', () => {
+    const tree = edits({ user: { name: 'ada', passwordHash: HASH, sudo: true }, sshKeys: [KEY] })
+    const owner = { user: 1001, group: 1001 }
+    expect(text(tree, 'etc/passwd')).toContain('\nada:x:1001:1001::/home/ada:/bin/bash\n')
+    expect(text(tree, 'etc/group')).toContain('\nada:x:1001:\n')
+    expect(text(tree, 'etc/group')).toContain('\nsudo:x:27:ada\n')
+    expect(text(tree, 'etc/group')).toContain('\naudio:x:29:bob,ada\n')
+    expect(text(tree, 'etc/shadow')).toContain(`\nada:${HASH}:`)
+    expect(entry(tree, 'home/ada')).toMatchObject({ kind: 'directory', mode: 0o700, owner })
+    expect(entry(tree, 'home/ada/.ssh')).toMatchObject({ kind: 'directory', mode: 0o700, owner })
+    expect(entry(tree, 'home/ada/.ssh/authorized_keys')).toMatchObject({ mode: 0o600, owner })
+    expect(text(tree, 'home/ada/.ssh/authorized_keys')).toBe(`${KEY}\n`)
+    expect(text(tree, 'etc/sudoers.d/slipway')).toBe('ada ALL=(ALL:ALL) ALL\n')
+    expect(entry(tree, 'etc/sudoers.d/slipway')?.mode).toBe(0o440)
+  })
+
+  it('asks nobody for a password whom it gave none', () => {
+    const tree = edits({ user: { name: 'ada', passwordHash: null, sudo: true } })
+    expect(text(tree, 'etc/shadow')).toContain('\nada:*:')
+    expect(text(tree, 'etc/sudoers.d/slipway')).toBe('ada ALL=(ALL:ALL) NOPASSWD: ALL\n')
+  })
+
+  it('takes a user whom the image has as he is', () => {
+    const tree = edits({ user: { name: 'bob', passwordHash: HASH, sudo: false }, sshKeys: [KEY] })
+    expect(text(tree, 'etc/passwd').match(/^bob:/gm)).toHaveLength(1)
+    expect(entry(tree, 'home/bob')).toBeUndefined()
+    expect(entry(tree, 'home/bob/.ssh')?.owner).toEqual({ user: 1000, group: 1000 })
+    expect(text(tree, 'etc/shadow')).toContain(`\nbob:${HASH}:`)
+  })
+
+  it('gives root the keys where there is no user', () => {
+    expect(text(edits({ sshKeys: [KEY] }), 'root/.ssh/authorized_keys')).toBe(`${KEY}\n`)
+  })
+})
+
+describe('the network', () => {
+  const NETWORK = 'etc/systemd/network/80-slipway-ethernet.network'
+
+  it('is DHCP on whatever is Ethernet, by no name', () => {
+    const tree = edits({ network: { kind: 'dhcp' } })
+    expect(text(tree, NETWORK)).toBe('[Match]\nType=ether\nKind=!*\n\n[Network]\nDHCP=yes\n')
+    expect(paths(tree)).toContain('etc/systemd/system/multi-user.target.wants/systemd-networkd.service')
+    expect(paths(tree)).toContain('etc/systemd/system/multi-user.target.wants/systemd-resolved.service')
+    for (const { content } of tree.added) expect(Buffer.from(content ?? []).toString()).not.toContain('eth0')
+  })
+
+  it('is a fixed address', () => {
+    const network = {
+      kind: 'static' as const,
+      address: '192.168.1.20/24',
+      gateway: '192.168.1.1',
+      nameservers: ['9.9.9.9', '2620:fe::fe'],
+    }
+    expect(text(edits({ network }), NETWORK)).toContain(
+      '[Network]\nAddress=192.168.1.20/24\nGateway=192.168.1.1\nDNS=9.9.9.9\nDNS=2620:fe::fe\n',
+    )
+    const keyfile = text(
+      edits({ network }, { network: 'NetworkManager', equipment: ['NetworkManager'] }),
+      'etc/NetworkManager/system-connections/slipway-ethernet.nmconnection',
+    )
+    expect(keyfile).toContain('address1=192.168.1.20/24,192.168.1.1\ndns=9.9.9.9;\n')
+    const old = edits({ network }, {}, preparedSysvinit)
+    expect(text(old, 'etc/network/interfaces')).toContain(
+      'iface ethernet inet static\n    address 192.168.1.20/24\n    gateway 192.168.1.1\n',
+    )
+    expect(text(old, 'etc/resolv.conf')).toBe('nameserver 9.9.9.9\nnameserver 2620:fe::fe\n')
+  })
+
+  it('is ifupdown’s where that is what the image has', () => {
+    const tree = edits({ network: { kind: 'dhcp' } }, {}, preparedSysvinit)
+    expect(text(tree, 'etc/network/interfaces')).toContain(
+      'auto /en*=ethernet /eth*=ethernet\niface ethernet inet dhcp\n',
+    )
+  })
+
+  it('joins a Wi-Fi by its derived key, which only root can read', () => {
+    const wifi = { name: 'Café "x"', key: 'ab'.repeat(32) }
+    const tree = edits({ wifi })
+    const configuration = entry(tree, 'etc/wpa_supplicant/slipway.conf')
+    expect(configuration?.mode).toBe(0o600)
+    expect(text(tree, 'etc/wpa_supplicant/slipway.conf')).toContain(
+      `    ssid=${Buffer.from('Café "x"').toString('hex')}\n    psk=${'ab'.repeat(32)}\n`,
+    )
+    const managed = edits({ wifi }, { network: 'NetworkManager' })
+    const path = 'etc/NetworkManager/system-connections/slipway-wifi.nmconnection'
+    expect(entry(managed, path)?.mode).toBe(0o600)
+    expect(text(managed, path)).toContain('ssid=67;97;102;195;169;32;34;120;34;\n')
+  })
+
+  it('says when the image has nothing that could', () => {
+    expect(failure({ network: { kind: 'dhcp' } }, { equipment: ['systemd-networkd'] })).toEqual({
+      code: 'setting-unmet',
+      facts: { image: 'web:1', setting: 'network' },
+    })
+  })
+})
+
+describe('place and language', () => {
+  it('sets zone, language and keyboard where Debian and systemd look', () => {
+    const tree = edits({ timeZone: 'Europe/Berlin', locale: 'de_DE.UTF-8', keyboard: 'de' })
+    expect(target(tree, 'etc/localtime')).toBe('/usr/share/zoneinfo/Europe/Berlin')
+    expect(text(tree, 'etc/timezone')).toBe('Europe/Berlin\n')
+    expect(text(tree, 'etc/locale.conf')).toBe('LANG=de_DE.UTF-8\n')
+    expect(text(tree, 'etc/default/locale')).toBe('LANG=de_DE.UTF-8\n')
+    expect(text(tree, 'etc/default/keyboard')).toContain('XKBLAYOUT="de"')
+    expect(text(tree, 'etc/vconsole.conf')).toContain('KEYMAP=de\n')
+    expect(tree.removed).toContain('etc/console-setup/cached_setup_keyboard.sh')
+    expect(text(tree, 'etc/slipway/boot')).toContain('localedef -i de_DE -f UTF-8 de_DE.UTF-8')
+  })
+
+  it('makes no language that the C library has', () => {
+    expect(text(edits({ locale: 'C.UTF-8' }), 'etc/slipway/boot')).not.toContain('localedef')
+  })
+})
+
+describe('the first boot', () => {
+  it('makes new keys before sshd starts', () => {
+    const tree = edits({})
+    expect(text(tree, 'etc/slipway/boot')).toContain('ssh-keygen -A')
+    expect(text(tree, 'etc/systemd/system/slipway-boot.service')).toContain('Before=ssh.service sshd.service')
+  })
+
+  it('grows the root once', () => {
+    const tree = edits({ growRoot: true })
+    expect(text(tree, 'etc/slipway/boot')).toContain('resize2fs')
+    expect(text(tree, 'etc/slipway/boot')).toContain('rm -f /etc/slipway/grow-root')
+    expect(paths(tree)).toContain('etc/slipway/grow-root')
+    expect(paths(edits({}))).not.toContain('etc/slipway/grow-root')
+  })
+
+  it('makes the swap file on the machine, not on the disk', () => {
+    const tree = edits({ swapBytes: 64 * 1024 * 1024 })
+    expect(text(tree, 'etc/slipway/boot')).toContain('fallocate -l 67108864 /swapfile.new')
+    expect(paths(tree)).not.toContain('swapfile')
+  })
+
+  it('is run by sysvinit and busybox, too', () => {
+    const old = text(edits({ growRoot: true }, {}, preparedSysvinit), 'etc/inittab')
+    expect(old).toContain('1:2345:respawn:/sbin/getty 38400 tty1\nslwb::bootwait:/bin/sh /etc/slipway/boot\n')
+    const files = {
+      ...preparedDebian.files,
+      inittab: { text: '::sysinit:/sbin/openrc sysinit\n::wait:/sbin/openrc default\n', mode: 0o644 },
+    }
+    const small = edits({ growRoot: true }, { init: { kind: 'openrc', path: '/sbin/init' }, files })
+    expect(text(small, 'etc/inittab')).toBe(
+      '::sysinit:/sbin/openrc sysinit\n::wait:/bin/sh /etc/slipway/boot\n::wait:/sbin/openrc default\n',
+    )
+  })
+
+  it('says when it does not know the init', () => {
+    expect(failure({ growRoot: true }, { init: { kind: 'unknown', path: '/sbin/init' } })?.code).toBe(
+      'not-supported',
+    )
+  })
+})
+
+describe('settings that the image has no program for', () => {
+  it.each([
+    ['ssh', { sshServer: true }],
+    ['sudo', { user: { name: 'ada', passwordHash: null, sudo: true } }],
+    ['wifi', { wifi: { name: 'x', key: 'ab'.repeat(32) } }],
+    ['timeZone', { timeZone: 'Europe/Berlin' }],
+    ['locale', { locale: 'de_DE.UTF-8' }],
+    ['keyboard', { keyboard: 'de' }],
+    ['grow', { growRoot: true }],
+  ] as const)('says it of %s', (setting, machine) => {
+    const equipment = ['systemd-networkd', 'systemd-resolved'] as const
+    expect(failure(machine, { equipment: [...equipment] })).toEqual({
+      code: 'setting-unmet',
+      facts: { image: 'web:1', setting },
+    })
+  })
+})
+
+describe('what is no setting', () => {
+  const refuses = (changes: object): boolean =>
+    !machineSettingsSchema.safeParse({ ...plainMachineSettings, ...changes }).success
+
+  it.each(['-kiosk', 'kiosk.example', 'Kiosk', 'a'.repeat(64), 'kiosk\nroot', ''])(
+    '%j as a host name',
+    (hostname) => {
+      expect(refuses({ hostname })).toBe(true)
+    },
+  )
+
+  it('a password that is not a hash, of 1,000 characters or of one', () => {
+    for (const hash of ['x'.repeat(1000), 'secret', `$6$${'x'.repeat(1000)}`, `${HASH}:0`]) {
+      expect(refuses({ rootPassword: { kind: 'hash', hash } })).toBe(true)
+    }
+    expect(refuses({ rootPassword: { kind: 'hash', hash: HASH } })).toBe(false)
+  })
+
+  it('a key with options, a private one, or two lines', () => {
+    for (const key of [`command="rm" ${KEY}`, '-----BEGIN OPENSSH PRIVATE KEY-----', `${KEY}\n${KEY}`]) {
+      expect(refuses({ sshKeys: [key] })).toBe(true)
+    }
+    expect(parsePublicKeys(`# mine\n${KEY}\n\n`)).toEqual([KEY])
+    expect(parsePublicKeys('-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n')).toBeNull()
+    expect(parsePublicKeys('')).toBeNull()
+  })
+})

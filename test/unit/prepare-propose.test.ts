@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest'
+import { watchBuild, withLabels } from '../../src/main/prepare/build-image'
+import { contextTar } from '../../src/main/prepare/context-tar'
+import { proposeDockerfile, type Proposal } from '../../src/main/prepare/propose'
+import type { ImageFacts, RecipeFamily } from '../../src/shared/image'
+import { plainMachineSettings, type MachineSettings } from '../../src/shared/machine'
+import { recipeOf } from '../../src/shared/recipe'
+import { preparedDebian } from '../support/inspected'
+
+/** An image with an application alone. */
+const bare: ImageFacts = {
+  ...preparedDebian,
+  ...{ kernel: null, initramfs: null, init: null, equipment: ['zoneinfo'] },
+  missing: ['kernel', 'initramfs', 'init', 'login', 'network'],
+}
+
+function proposal(changes: Partial<ImageFacts>, machine: Partial<MachineSettings> = {}): Proposal {
+  const made = proposeDockerfile({ ...bare, ...changes }, { ...plainMachineSettings, ...machine })
+  if (!made.ok) throw new Error(JSON.stringify(made.failure))
+  return made.value
+}
+const release = (id: string, version: string): ImageFacts['distribution'] => ({ id, version, prettyName: id })
+
+describe('a Dockerfile for an image', () => {
+  it('names it by its id, and is root', () => {
+    const { dockerfile } = proposal({ name: 'web:1\nRUN rm -rf /' })
+    expect(dockerfile.split('\n').slice(0, 3)).toEqual([
+      '# Makes web:1?RUN rm -rf / bootable. The image itself stays as it is.',
+      `FROM ${bare.id}`,
+      'USER root',
+    ])
+  })
+
+  it('adds kernel, initial RAM disk and init to a Debian', () => {
+    const { adds } = proposal({})
+    expect(adds).toEqual(
+      expect.arrayContaining([
+        'linux-image-amd64',
+        'initramfs-tools',
+        'zstd',
+        'systemd-sysv',
+        'dbus',
+        'udev',
+        'kbd',
+      ]),
+    )
+    expect(adds).not.toContain('openssh-server')
+  })
+
+  it('adds nothing to an image that has it all', () => {
+    const made = proposal({ ...preparedDebian })
+    expect(made.adds).toEqual([])
+    expect(made.dockerfile.trim().split('\n')).toHaveLength(2)
+  })
+
+  it('adds what settings need, and nothing of the settings themselves', () => {
+    const hash = '$6$abcdefgh$yVfUwsw5T.JApa8POvClA1pQ5peiq97DUNyXCZN5IrF.BMSkiaLQ5kvpuEm'
+    const made = proposal(preparedDebian, {
+      rootPassword: { kind: 'hash', hash },
+      wifi: { name: 'secret name', key: 'ab'.repeat(32) },
+    })
+    expect(made.adds).toEqual([])
+    const lacking = proposal(
+      { ...preparedDebian, equipment: [] },
+      {
+        user: { name: 'ada', passwordHash: hash, sudo: true },
+        sshServer: true,
+        wifi: { name: 'secret name', key: 'ab'.repeat(32) },
+        locale: 'de_DE.UTF-8',
+      },
+    )
+    expect(lacking.adds).toEqual(
+      expect.arrayContaining(['openssh-server', 'sudo', 'wpasupplicant', 'locales', 'systemd-resolved']),
+    )
+    expect(lacking.adds).not.toContain('linux-image-amd64')
+    expect(lacking.dockerfile).not.toMatch(/secret name|abab|\$6\$|ada/)
+  })
+
+  it('keeps sysvinit, with a network of its own', () => {
+    const { adds } = proposal(
+      { init: { kind: 'sysvinit', path: '/sbin/init' }, missing: ['kernel', 'initramfs', 'network'] },
+      { network: { kind: 'dhcp' } },
+    )
+    expect(adds).toEqual(expect.arrayContaining(['linux-image-amd64', 'ifupdown', 'isc-dhcp-client']))
+    expect(adds.join(' ')).not.toContain('systemd')
+  })
+
+  it('knows in which release the resolver became a package', () => {
+    const dhcp = { network: { kind: 'dhcp' as const } }
+    const adds = (id: string, version: string, family: RecipeFamily): string[] =>
+      proposal({ distribution: release(id, version), recipe: { family, proven: false } }, dhcp).adds
+    expect(adds('debian', '11', 'debian')).not.toContain('systemd-resolved')
+    expect(adds('debian', '12', 'debian')).toContain('systemd-resolved')
+    expect(adds('debian', '', 'debian')).toContain('systemd-resolved')
+    expect(adds('ubuntu', '22.04', 'ubuntu')).not.toContain('systemd-resolved')
+    expect(adds('ubuntu', '24.04', 'ubuntu')).toContain('systemd-resolved')
+    expect(adds('ubuntu', '24.04', 'ubuntu')).toContain('linux-image-generic')
+  })
+
+  it.each([
+    ['alpine', 'alpine', 'apk', ['linux-lts', 'openrc', 'mkinitfs'], /rc-update add networking boot/],
+    [
+      'fedora',
+      'fedora',
+      'dnf',
+      ['kernel-modules-extra', 'dracut'],
+      /dracut --force --no-hostonly --no-hostonly-cmdline/,
+    ],
+    ['rocky', 'fedora', 'microdnf', ['kernel'], /microdnf install/],
+    ['arch', 'arch', 'pacman', ['linux', 'mkinitcpio'], /s\/ autodetect\/\//],
+    ['opensuse-leap', 'opensuse', 'zypper', ['kernel-default'], /hostonly_cmdline="no"/],
+  ] as const)('has one for %s, which nobody has booted', (id, family, packageManager, packages, words) => {
+    const distribution = release(id, '1')
+    const recipe = recipeOf(distribution, packageManager)
+    expect(recipe).toEqual({ family, proven: false })
+    const made = proposal({ distribution, packageManager, recipe })
+    expect(made.adds).toEqual(expect.arrayContaining([...packages]))
+    expect(made.dockerfile).toMatch(words)
+  })
+
+  it('has none for an unknown distribution, or without a package manager', () => {
+    expect(recipeOf(release('plan9', '4'), 'apt')).toBeNull()
+    expect(recipeOf(release('debian', '12'), null)).toBeNull()
+    expect(recipeOf(null, 'apt')).toBeNull()
+    const made = proposeDockerfile({ ...bare, recipe: null }, plainMachineSettings)
+    expect(made).toMatchObject({ ok: false, failure: { code: 'recipe-missing' } })
+  })
+})
+
+describe('the builder’s answer', () => {
+  function watch(...events: object[]) {
+    const lines: string[] = []
+    const watcher = watchBuild((line) => lines.push(line))
+    const bytes = Buffer.from(events.map((event) => `${JSON.stringify(event)}\r\n`).join(''))
+    // Wherever the network cuts it.
+    for (let at = 0; at < bytes.length; at += 7) watcher.push(bytes.subarray(at, at + 7))
+    return { lines, failure: watcher.failure() }
+  }
+
+  it('is put together into lines', () => {
+    const { lines, failure } = watch(
+      { stream: 'Step 1/2 : FROM x\n' },
+      { stream: ' 10%\r 50%\r100%' },
+      { stream: '\n' },
+      { stream: '\u001b[91mred\u001b[0m\n' },
+    )
+    expect(lines).toEqual(['Step 1/2 : FROM x', '100%', 'red'])
+    expect(failure).toBeNull()
+  })
+
+  it.each([
+    ['E: Unable to fetch: Temporary failure resolving deb.debian.org', 'network'],
+    ['WARNING: fetching: temporary error (try again later)', 'network'],
+    ['Curl error (6): Could not resolve hostname', 'network'],
+    ['error: failed retrieving file core.db from mirror', 'network'],
+    ['write error: No space left on device', 'space'],
+    ["E: You don't have enough free space in /var/cache/apt/archives/.", 'space'],
+    ['E: Unable to locate package linux-image-amd64', 'step'],
+  ])('%s is for want of: %s', (line, reason) => {
+    const { failure } = watch(
+      { stream: 'Step 2/3 : RUN apt-get update\n' },
+      { stream: `${line}\n` },
+      { error: 'returned a non-zero code: 100', errorDetail: { code: 100, message: 'returned 100' } },
+    )
+    expect(failure).toEqual({ reason, step: 'RUN apt-get update', output: line })
+  })
+
+  it('labels every stage', () => {
+    expect(withLabels('FROM a AS b\nRUN x\n  from c\n', { 'slipway.prepared': '1' })).toBe(
+      'FROM a AS b\nLABEL slipway.prepared="1"\nRUN x\n  from c\nLABEL slipway.prepared="1"\n',
+    )
+  })
+
+  it('is asked with an archive of whole blocks', () => {
+    const tar = contextTar('Dockerfile', 'FROM a\n')
+    expect(tar.length).toBe(4 * 512)
+    expect(tar.toString('latin1', 512, 519)).toBe('FROM a\n')
+  })
+})
