@@ -7,6 +7,7 @@ const file = (text: string, mode = 0o644): { text: string; mode: number } => ({ 
 export const preparedDebian: InspectedImage = {
   id: `sha256:${'cd'.repeat(32)}`,
   name: 'web:1',
+  file: null,
   architecture: 'amd64',
   sizeBytes: 800_000_000,
   createdAt: 0,
