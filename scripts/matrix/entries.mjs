@@ -1,0 +1,196 @@
+/**
+ * What `npm run matrix` builds and boots. `suite` is Debian's; `include` packages of the base image; `dockerfile`
+ * lines after its FROM; `machine` settings beyond the defaults; `login` who logs in at the serial console.
+ *
+ * @typedef {{ title: string, command: string, answer: RegExp }} Check
+ * @typedef {{
+ *   name: string, about: string, suite: string, include?: string[], dockerfile?: string[], files?: Record<string, string>,
+ *   prepare: boolean, machine: object, firmware: 'bios' | 'uefi', login: { name: string, password: string | null },
+ *   port?: number, growBytes?: number, bootTwice?: boolean, checks: Check[],
+ * }} Entry
+ */
+
+/** crypt(5) of “secret”, with which nobody but these machines is locked. */
+const HASH =
+  '$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG.'
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE3sXkzYk0Cq8m0fXvV2i1uY0bP1o8y3sHjvJgJr5X2l ada@desk'
+const MIB = 1024 * 1024
+
+const root = { name: 'root', password: null }
+const ada = { name: 'ada', password: 'secret' }
+
+/** All that can be chosen, but what would keep the machine from the network. */
+const everything = {
+  hostname: 'kiosk',
+  rootPassword: { kind: 'locked' },
+  user: { name: 'ada', passwordHash: HASH, sudo: true },
+  sshKeys: [KEY],
+  sshServer: true,
+  network: { kind: 'dhcp' },
+  timeZone: 'Europe/Berlin',
+  locale: 'de_DE.UTF-8',
+  keyboard: 'de',
+  serialConsole: true,
+  swapBytes: 64 * MIB,
+  growRoot: true,
+  runCommand: true,
+}
+
+/** A web server of what every Debian has, which opens /dev/stdout by name as many images do. */
+const server = `use IO::Socket::INET;
+open(my $log, '>>', '/dev/stdout') or die "no stdout: $!";
+my $s = IO::Socket::INET->new(LocalPort => $ARGV[0], Listen => 5, ReuseAddr => 1) or die $!;
+print $log "serving\\n"; close $log;
+while (my $c = $s->accept) {
+  my $l = <$c>;
+  my $body = "$ENV{GREETING}|$ENV{'my.odd'}|" . \`pwd\` . \`id -un\`;
+  print $c "HTTP/1.0 200 OK\\r\\n\\r\\n$body";
+  close $c;
+}
+`
+const webServer = {
+  files: { 'server.pl': server },
+  dockerfile: [
+    `ENV GREETING="it's 100% \\"quoted\\" \\$HOME" my.odd="x y"`,
+    'COPY server.pl /srv/web/',
+    'WORKDIR /srv/web',
+    'USER www-data',
+    'EXPOSE 80',
+    'ENTRYPOINT ["perl", "server.pl"]',
+    'CMD ["80"]',
+  ],
+}
+export const GREETING = `it's 100% "quoted" $HOME|x y|/srv/web\nwww-data\n`
+
+/** @param {string} title @param {string} command @param {RegExp} answer @returns {Check} */
+const check = (title, command, answer) => ({ title, command, answer })
+
+const residue = check(
+  'nothing says that it is a container',
+  'ls /.dockerenv /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-clean 2>/dev/null; findmnt -no SOURCE,OPTIONS / | tr , "\\n" | grep -xE "/dev/.* rw|rw" | tail -n 1',
+  /^(\/dev\/\S+ +)?rw$/,
+)
+const systemd = [
+  check('no unit failed', 'systemctl is-system-running --wait; systemctl --failed --no-legend', /^running$/),
+  check('systemd-detect-virt finds no container', 'systemd-detect-virt --container', /^none$/),
+  check('a machine id of its own', 'cat /etc/machine-id', /^[0-9a-f]{32}$/),
+  residue,
+]
+const dhcp = [
+  check(
+    'DHCP on an interface that is not eth0',
+    'ip -4 -o address show scope global | cut -d" " -f2,7',
+    /^(?!eth0)en\S+ 10\.0\.2\.15\/24$/,
+  ),
+  check('a name server', 'grep -c ^nameserver /etc/resolv.conf', /^[1-9]/),
+]
+const chosen = [
+  check('host name', 'hostname', /^kiosk$/),
+  check('user with sudo', 'id -Gn ada', /^ada .*\bsudo\b/),
+  check('root is locked', 'passwd -S root', /^root L /),
+  check(
+    'home and keys are the user’s alone',
+    'stat -c "%U %a" /home/ada /home/ada/.ssh /home/ada/.ssh/authorized_keys',
+    /^ada 700\nada 700\nada 600$/,
+  ),
+  check('time zone', 'date +%Z', /^CES?T$/),
+  check(
+    'language',
+    'locale -a | grep -i de_DE.utf8; . /etc/default/locale; echo $LANG',
+    /^de_DE.utf8\nde_DE.UTF-8$/,
+  ),
+  check('keyboard', 'cat /etc/default/keyboard | grep LAYOUT', /"de"/),
+  check(
+    'new SSH host keys, and sshd listens',
+    'ls /etc/ssh/ssh_host_ed25519_key && exec 3<>/dev/tcp/127.0.0.1/22 && head -c 7 <&3',
+    /SSH-2.0$/,
+  ),
+  check('swap', 'grep -c ^/swapfile /proc/swaps', /^1$/),
+]
+const grown = check(
+  'the root took the whole drive',
+  'ls /etc/slipway; df -m --output=size / | tail -n 1',
+  /^(?![^]*grow-root)[^]*\b[23]\d{3}$/,
+)
+
+/** @type {Entry[]} */
+export const entries = [
+  {
+    name: 'debian-12',
+    about: 'plain Debian 12 with a web server as ENTRYPOINT, and every setting',
+    suite: 'bookworm',
+    ...webServer,
+    prepare: true,
+    machine: everything,
+    firmware: 'uefi',
+    login: ada,
+    port: 80,
+    growBytes: 700 * MIB,
+    bootTwice: true,
+    checks: [...systemd, ...dhcp, ...chosen, grown],
+  },
+  {
+    name: 'debian-13',
+    about: 'plain Debian 13, with the defaults',
+    suite: 'trixie',
+    prepare: true,
+    machine: {},
+    firmware: 'bios',
+    login: root,
+    checks: [...systemd, ...dhcp],
+  },
+  {
+    name: 'debian-sid',
+    about: 'plain Debian sid, with the defaults',
+    suite: 'sid',
+    prepare: true,
+    machine: {},
+    firmware: 'uefi',
+    login: root,
+    checks: [...systemd, ...dhcp],
+  },
+  {
+    name: 'debian-11',
+    about: 'plain Debian 11, with the defaults',
+    suite: 'bullseye',
+    prepare: true,
+    machine: {},
+    firmware: 'bios',
+    login: root,
+    checks: [...systemd, ...dhcp],
+  },
+  {
+    name: 'sysvinit',
+    about: 'Debian 12 with sysvinit and a web server as ENTRYPOINT, and every setting',
+    suite: 'bookworm',
+    include: ['sysvinit-core'],
+    ...webServer,
+    prepare: true,
+    machine: everything,
+    firmware: 'bios',
+    login: ada,
+    port: 80,
+    growBytes: 700 * MIB,
+    checks: [
+      check('sysvinit is what runs', 'cat /proc/1/comm', /^init$/),
+      residue,
+      ...dhcp,
+      ...chosen,
+      grown,
+    ],
+  },
+  {
+    name: 'bootable',
+    about: 'the HOWTO’s machine, which boots already and is left alone',
+    suite: 'bookworm',
+    dockerfile: [
+      'ARG DEBIAN_FRONTEND=noninteractive',
+      'RUN apt-get update && apt-get install -y linux-image-amd64 systemd-sysv console-setup-linux udev iproute2 && passwd -d root',
+    ],
+    prepare: false,
+    machine: {},
+    firmware: 'bios',
+    login: root,
+    checks: systemd,
+  },
+]

@@ -1,0 +1,53 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { root } from '../setup/paths.mjs'
+
+const data = join(root, 'docs/booted.json')
+const page = join(root, 'docs/BOOTED.md')
+
+/**
+ * @typedef {{ entry: string, about: string, distribution: string, kernel: string, firmware: string, date: string,
+ *   checks: string[], failed: string[] }} Result
+ */
+
+/**
+ * Writes down how an entry ended, in the place of what was known of it, and the page that shows all of them.
+ * @param {Result} result
+ */
+export async function record(result) {
+  /** @type {Result[]} */
+  const known = JSON.parse(await readFile(data, 'utf8').catch(() => '[]'))
+  const results = [...known.filter(({ entry }) => entry !== result.entry), result]
+  results.sort((a, b) => a.entry.localeCompare(b.entry, 'en'))
+  await writeFile(data, `${JSON.stringify(results, null, 2)}\n`)
+  await writeFile(page, pageOf(results))
+}
+
+/** @param {Result[]} results */
+function pageOf(results) {
+  const rows = results.map(
+    ({ distribution, about, firmware, kernel, date, failed, checks }) =>
+      `| ${distribution} | ${about} | ${firmware.toUpperCase()} | ${kernel} | ${date} | ${failed.length === 0 ? `all ${checks.length} checks` : `${failed.length} of ${checks.length} failed`} |`,
+  )
+  const details = results.flatMap(({ entry, checks, failed }) => [
+    `### ${entry}`,
+    '',
+    ...checks.map((check) => `- ${check}${failed.includes(check) ? ': **failed**' : ''}`),
+    '',
+  ])
+  return [
+    '# What was booted',
+    '',
+    'Written by `npm run matrix`: each image was made from the Debian archive, built into a disk by the terminal form,',
+    'booted in QEMU, and asked over its serial console. What is not here was not booted: the recipes for Alpine, Fedora,',
+    'Arch, openSUSE and Ubuntu are unproven, and so is Wi-Fi.',
+    '',
+    '| Distribution | Image | Firmware | Kernel | Date | Found |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+    '## What was looked at',
+    '',
+    ...details,
+  ].join('\n')
+}
