@@ -47,6 +47,10 @@ describe('a Dockerfile for an image', () => {
     expect(adds).not.toContain('openssh-server')
   })
 
+  it('adds the kernel of the image’s architecture', () => {
+    expect(proposal({ architecture: 'arm64' }).adds).toContain('linux-image-arm64')
+  })
+
   it('adds nothing to an image that has it all', () => {
     const made = proposal({ ...preparedDebian })
     expect(made.adds).toEqual([])

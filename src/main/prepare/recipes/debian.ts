@@ -56,7 +56,8 @@ export const debian: Recipe = {
     const common = aptPackages(purpose, image)
     switch (purpose) {
       case 'kernel':
-        return ['linux-image-amd64']
+        // Debian calls the architectures as Go does, amd64 and arm64.
+        return [`linux-image-${image.architecture}`]
       case 'hardware':
         return [...common, 'firmware-linux-free']
       case 'network':
