@@ -230,7 +230,13 @@ export function wishesOf(machine: MachineSettings): EquippedSetting[] {
 export function unmetSettings(facts: ImageFacts, machine: MachineSettings): EquippedSetting[] {
   return wishesOf(machine).filter((name) => {
     const groups: readonly (readonly Equipment[])[] = equippedSettings[name]
-    return !groups.some((group) => group.every((needed) => facts.equipment.includes(needed)))
+    // What systemd starts is no use to another init.
+    const isStarted = (needed: Equipment): boolean =>
+      !['systemd-networkd', 'NetworkManager'].includes(needed) ||
+      (facts.init?.kind ?? 'systemd') === 'systemd'
+    return !groups.some((group) =>
+      group.every((needed) => facts.equipment.includes(needed) && isStarted(needed)),
+    )
   })
 }
 

@@ -122,7 +122,9 @@ async function checkMachine(console: SerialConsole): Promise<void> {
     'ada 700\nada 600',
   )
   // The password is the user's, by the machine's own judgement.
-  expect(await console.run('runuser -u ada -- sh -c "echo secret | sudo -S -p \'\' id -u"')).toBe('0')
+  expect(await console.run('runuser -u ada -- sh -c "echo secret | sudo -S -p \'\' id -u 2>/dev/null"')).toBe(
+    '0',
+  )
   const address = 'ip -4 -o address show scope global | cut -d" " -f2,7'
   expect(await console.run(address)).toMatch(/^(?!eth0)en\S+ 10\.0\.2\.15\/24$/)
   expect(await console.run('grep -c ^nameserver /etc/resolv.conf')).toMatch(/^[1-9]/)
