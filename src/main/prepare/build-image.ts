@@ -179,8 +179,7 @@ export function watchBuild(log: (line: string) => void): BuildWatcher {
 }
 
 /** What the package managers say when there is no network, and everybody says when the disk is full. */
-const spaceWords =
-  /No space left on device|enough free space|Disk full|needs \d+ ?[KMG]i?B (?:more )?space/i
+const spaceWords = /No space left on device|enough free space|Disk full|needs \d+ ?[KMG]i?B (?:more )?space/i
 const networkWords =
   /Temporary failure resolving|Could not resolve|Could not connect to|Network is unreachable|Connection timed out|temporary error \(try again later\)|Curl error|Failed to connect|failed retrieving file|Name or service not known|Could not download/i
 
