@@ -1,7 +1,10 @@
 import { fireEvent, screen, within } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
 import { change, chooseIn, isEnabled, openWindow, press } from './support/open-window'
+import type { Failure } from '../../src/shared/failure'
+import type { JobSnapshot, JobTarget } from '../../src/shared/job'
 import {
+  builtInDrive,
   ended,
   flashJob,
   freeDrive,
@@ -51,7 +54,7 @@ describe('the write sheet', () => {
   it('writes only after the name of the drive was typed', async () => {
     const fake = await openSheet()
     await chooseIn(DRIVES, freeDrive.name)
-    expect(screen.getByRole('heading', { name: 'Everything on SanDisk Ultra will be lost' })).toBeTruthy()
+    expect(screen.getByRole('heading', { name: /^Everything on SanDisk Ultra will be lost/ })).toBeTruthy()
     expect(isEnabled('Erase and write')).toBe(false)
     await type('SanDisk')
     expect(isEnabled('Erase and write')).toBe(false)
@@ -169,5 +172,116 @@ describe('the write sheet', () => {
     expect(alert).toContain('Nothing was written to the drive.')
     expect(alert).toContain('choose again')
     expect(chosenDrives()).toHaveLength(0)
+  })
+
+  it('writes several drives, each after its own name was typed', async () => {
+    const fake = await openSheet()
+    await chooseIn(DRIVES, freeDrive.name)
+    await chooseIn(DRIVES, mountedDrive.name)
+    expect(chosenDrives()).toHaveLength(2)
+    expect(isEnabled('Erase and write 2 drives')).toBe(false)
+    const card = (name: string): HTMLElement => screen.getByRole('region', { name: new RegExp(`^${name},`) })
+    const typeFor = (name: string, text: string): Promise<void> =>
+      change(() => {
+        const field = within(card(name)).getByRole('textbox', { name: /type the drive’s name/ })
+        fireEvent.change(field, { target: { value: text } })
+      })
+    await change(() =>
+      within(card(mountedDrive.name))
+        .getByRole('checkbox', { name: /Unmount/ })
+        .click(),
+    )
+    await typeFor(freeDrive.name, freeDrive.name)
+    await typeFor(mountedDrive.name, freeDrive.name)
+    expect(isEnabled('Erase and write 2 drives')).toBe(false)
+    await typeFor(mountedDrive.name, mountedDrive.name)
+    await press('Erase and write 2 drives')
+    expect(fake.inputsOf('flashDisk')[0]?.targets).toEqual([
+      { driveKey: freeDrive.key, confirmation: freeDrive.name, unmount: false, expert: null },
+      { driveKey: mountedDrive.key, confirmation: mountedDrive.name, unmount: true, expert: null },
+    ])
+  })
+
+  it('forgets what was typed for a drive that is chosen again', async () => {
+    await openSheet()
+    await chooseIn(DRIVES, freeDrive.name)
+    await type('SanDisk Ultra')
+    await chooseIn(DRIVES, freeDrive.name)
+    expect(chosenDrives()).toHaveLength(0)
+    await chooseIn(DRIVES, freeDrive.name)
+    expect(isEnabled('Erase and write')).toBe(false)
+  })
+
+  it('shows built-in drives under the expert setting alone, and asks for their device name too', async () => {
+    const fake = await openSheet({ ...fullTopics, drives: [freeDrive, builtInDrive, systemDrive] })
+    const names = (): number => screen.queryAllByText(builtInDrive.name).length
+    expect(names()).toBe(0)
+    await chooseIn(DRIVES, freeDrive.name)
+    await change(() => screen.getByRole('checkbox', { name: /^Expert/ }).click())
+    expect(chosenDrives()).toHaveLength(0)
+    expect(screen.queryByText(/nothing is chosen any more/)).toBeNull()
+    expect(names()).toBe(1)
+    await chooseIn(DRIVES, systemDrive.name)
+    expect(chosenDrives()).toHaveLength(0)
+    await chooseIn(DRIVES, builtInDrive.name)
+    await type(builtInDrive.name)
+    expect(isEnabled('Erase and write')).toBe(false)
+    await change(() => {
+      const again = screen.getByRole('textbox', { name: /type its device name/ })
+      fireEvent.change(again, { target: { value: 'nvme1n1' } })
+    })
+    await press('Erase and write')
+    expect(fake.inputsOf('flashDisk')[0]?.targets[0]).toMatchObject({ expert: 'nvme1n1' })
+  })
+
+  it('writes everything and ejects when asked to', async () => {
+    const fake = await openSheet()
+    await chooseIn(DRIVES, freeDrive.name)
+    await type('SanDisk Ultra')
+    await change(() => screen.getByRole('checkbox', { name: /^Write everything/ }).click())
+    await change(() => screen.getByRole('checkbox', { name: /^Eject/ }).click())
+    await press('Erase and write')
+    expect(fake.inputsOf('flashDisk')[0]).toMatchObject({ everything: true, eject: true })
+  })
+
+  it('follows each of several drives, and says of each how it ended', async () => {
+    const state = { fraction: 0.4, failure: null }
+    const targets: JobTarget[] = [
+      { name: 'SanDisk Ultra', device: '/dev/sdb', state: 'write', ...state },
+      {
+        ...{ name: 'Kingston', device: '/dev/sdc', state: 'failed', fraction: 0.1 },
+        failure: { code: 'drive-gone', facts: { device: '/dev/sdc' } },
+      },
+    ]
+    const job = { ...flashJob, targets } as JobSnapshot
+    const fake = await openSheet({ ...fullTopics, jobs: [job] })
+    const list = (): string[] =>
+      within(screen.getByRole('list', { name: 'Drives' }))
+        .getAllByRole('listitem')
+        .map((item) => item.textContent)
+    expect(list()[0]).toContain('Writing, 40%')
+    expect(list()[1]).toContain('The drive /dev/sdc is no longer there.')
+    const failure: Failure = { code: 'drives-failed', facts: { failed: ['/dev/sdc'], total: 2 } }
+    const done = targets.map((target, index) =>
+      index === 0 ? { ...target, state: 'done' as const } : target,
+    )
+    const end: JobSnapshot = {
+      ...{ id: job.id, kind: job.kind, title: job.title, startedAt: job.startedAt, diskId: job.diskId },
+      ...{ targets: done, state: 'failed', endedAt: job.startedAt + 9000, failure },
+    }
+    await change(() => fake.set('jobs', [end]))
+    expect(screen.getByRole('alert').textContent).toContain('1 of 2 drives could not be written')
+    expect(list()[0]).toContain('Written and compared')
+  })
+
+  it('writes an image file that the main process opened', async () => {
+    const fake = await openWindow(fullTopics)
+    await press('Write an image file…')
+    expect(screen.getByRole('heading', { name: 'Write other.img.xz to a stick' })).toBeTruthy()
+    expect(chosenDrives()).toHaveLength(0)
+    await chooseIn(DRIVES, freeDrive.name)
+    await type('SanDisk Ultra')
+    await press('Erase and write')
+    expect(fake.inputsOf('flashDisk')[0]?.source).toEqual({ kind: 'file', id: 'file-1' })
   })
 })

@@ -1,10 +1,12 @@
 import { useCallback, useState } from 'react'
+import type { ListedDisk } from '../../shared/ipc/contract'
 import { isActive, type JobSnapshot } from '../../shared/job'
 import { useTopic } from '../api/api'
 import { DiskList } from '../features/disks/disk-list'
 import { DriveList } from '../features/drives/drive-list'
 import { EngineStatus } from '../features/engine/engine-status'
 import { WriteSheet } from '../features/flash/write-sheet'
+import type { WriteSource } from '../features/flash/write-source'
 import { ImageList } from '../features/images/image-list'
 import { DropZone, OpeningFailure, useArchiveOpening } from '../features/images/open-archive'
 import { JobBar } from '../features/jobs/job-bar'
@@ -18,12 +20,13 @@ export function SlipwayWindow() {
   const engine = useTopic('engine')
   const images = useTopic('images')
   const disks = useTopic('disks')
+  const allDrives = useTopic('drives')
   // Drives that are built in are nothing to write to; the guards say which, so an allowed one would show.
-  const drives = useTopic('drives')?.filter(({ reasons }) => !reasons.includes('not-removable'))
+  const drives = allDrives?.filter(({ reasons }) => !reasons.includes('not-removable'))
   const jobs = useTopic('jobs') ?? []
   const [place, setPlace] = useState<Place | null>(null)
-  /** The disk whose write sheet is open, and the write that the sheet shows. */
-  const [writing, setWriting] = useState<{ diskId: string; jobId: string | null } | null>(null)
+  /** What the open write sheet writes, and the write that it shows. */
+  const [writing, setWriting] = useState<{ source: WriteSource; jobId: string | null } | null>(null)
 
   const showOpened = useCallback(([id]: readonly string[]) => {
     if (id !== undefined) setPlace({ kind: 'image', id })
@@ -31,10 +34,13 @@ export function SlipwayWindow() {
   const opening = useArchiveOpening(showOpened)
 
   const openSheet = (diskId: string): void => {
+    const disk = disks?.find(({ id }) => id === diskId)
+    if (disk === undefined) return
     const running = jobs.findLast((job) => job.kind === 'flash' && job.diskId === diskId && isActive(job))
-    setWriting({ diskId, jobId: running?.id ?? null })
+    const { id, name, sizeBytes } = disk
+    const source: WriteSource = { kind: 'disk', id, name, sizeBytes, isSizeKnown: true }
+    setWriting({ source, jobId: running?.id ?? null })
   }
-  const diskToWrite = disks?.find(({ id }) => id === writing?.diskId)
   const chosen = (kind: Place['kind']): string | null => (place?.kind === kind ? place.id : null)
   return (
     <div className={styles.window}>
@@ -62,6 +68,7 @@ export function SlipwayWindow() {
           drives={drives}
           chosen={chosen('drive')}
           onChoose={(id) => setPlace({ kind: 'drive', id })}
+          onFile={(file) => setWriting({ source: { kind: 'file', ...file }, jobId: null })}
         />
       </nav>
       <main className={styles.main}>
@@ -75,10 +82,10 @@ export function SlipwayWindow() {
       />
       <OpeningFailure opening={opening} />
       <DropZone onDrop={opening.drop} />
-      {writing !== null && diskToWrite !== undefined && (
+      {writing !== null && isThere(writing.source, disks) && (
         <WriteSheet
-          disk={diskToWrite}
-          drives={drives ?? []}
+          source={writing.source}
+          drives={allDrives ?? []}
           job={jobById(jobs, writing.jobId)}
           onStarted={(jobId) => setWriting({ ...writing, jobId })}
           onAgain={() => setWriting({ ...writing, jobId: null })}
@@ -87,6 +94,11 @@ export function SlipwayWindow() {
       )}
     </div>
   )
+}
+
+/** A disk may be taken off the list while its sheet is open. */
+function isThere(source: WriteSource, disks: readonly ListedDisk[] | undefined): boolean {
+  return source.kind === 'file' || (disks?.some(({ id }) => id === source.id) ?? false)
 }
 
 function jobById(jobs: readonly JobSnapshot[], id: string | null): JobSnapshot | null {

@@ -235,6 +235,20 @@ export const smallDrive: ListedDrive = {
   volumes: [],
 }
 
+/** Free, but built into this computer. */
+export const builtInDrive: ListedDrive = {
+  ...baseDrive,
+  key: 'nvme-second',
+  name: 'WD Black SN770',
+  vendor: '',
+  model: 'WD Black SN770',
+  device: '/dev/nvme1n1',
+  bus: 'nvme',
+  removable: false,
+  sizeBytes: 1_000_204_886_016,
+  reasons: ['not-removable', 'large'],
+}
+
 export const systemDrive: ListedDrive = {
   ...baseDrive,
   key: 'usb-system',

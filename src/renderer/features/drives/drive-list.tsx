@@ -1,17 +1,28 @@
-import type { ListedDrive } from '../../../shared/ipc/contract'
+import type { ListedDrive, OpenedFile } from '../../../shared/ipc/contract'
 import { formatBytes } from '../../../shared/sentences'
+import { useCall } from '../../api/api'
+import { Button } from '../../ui/button'
 import { useCopyMenu } from '../../ui/copy-menu'
-import { DriveIcon } from '../../ui/icons'
+import { DriveIcon, WriteIcon } from '../../ui/icons'
+import { FailureNotice } from '../../ui/notice'
 import { SideList } from '../../ui/side-list'
 import { SideSection } from '../../ui/side-section'
+import styles from './drives.module.css'
 
 /** The drives that are plugged in now. */
 export function DriveList(props: {
   drives: readonly ListedDrive[] | undefined
   chosen: string | null
   onChoose: (key: string) => void
+  /** A file was opened to be written. */
+  onFile: (file: OpenedFile) => void
 }) {
   const menu = useCopyMenu()
+  const open = useCall('openImageFile')
+  const openFile = async (): Promise<void> => {
+    const answer = await open.run(null)
+    if (answer !== null && answer.value !== null) props.onFile(answer.value)
+  }
   return (
     <SideSection title="Drives" icon={<DriveIcon />}>
       <SideList
@@ -30,6 +41,12 @@ export function DriveList(props: {
         }))}
         empty={props.drives === undefined ? 'Looking for drives.' : 'Plug in a USB stick or a memory card.'}
       />
+      <div className={styles.fileButton}>
+        <Button look="quiet" icon={<WriteIcon />} isDisabled={open.pending} onPress={() => void openFile()}>
+          Write an image file…
+        </Button>
+      </div>
+      {open.failure !== null && <FailureNotice failure={open.failure} />}
       {menu.element}
     </SideSection>
   )

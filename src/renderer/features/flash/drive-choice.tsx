@@ -5,12 +5,12 @@ import { describeReason, formatBytes } from '../../../shared/sentences'
 import { DriveIcon } from '../../ui/icons'
 import styles from './flash.module.css'
 
-/** The drives to choose from. Those that may not be written say why and cannot be chosen. */
+/** The drives to choose from, one or several. Those that may not be written say why and cannot be chosen. */
 export function DriveChoice(props: {
   drives: readonly ListedDrive[]
   reasonsFor: (drive: ListedDrive) => RefusalReason[]
-  chosen: string | null
-  onChoose: (key: string | null) => void
+  chosen: readonly string[]
+  onChoose: (keys: string[]) => void
 }) {
   return (
     <ListBox
@@ -18,12 +18,11 @@ export function DriveChoice(props: {
       className={styles.choice ?? ''}
       items={props.drives.map((drive) => ({ id: drive.key, drive }))}
       dependencies={[props.reasonsFor]}
-      selectionMode="single"
-      selectedKeys={props.chosen === null ? [] : [props.chosen]}
+      selectionMode="multiple"
+      selectedKeys={props.chosen}
       onSelectionChange={(keys) => {
-        if (keys === 'all') return
-        const [key] = keys
-        props.onChoose(key === undefined ? null : String(key))
+        // Drives are chosen one by one: Ctrl+A would choose what nobody has looked at.
+        if (keys !== 'all') props.onChoose([...keys].map(String))
       }}
       renderEmptyState={() => (
         <p className={styles.empty}>No drive is plugged in. Plug in a USB stick or a memory card.</p>

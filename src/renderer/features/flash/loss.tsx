@@ -1,26 +1,31 @@
-import { displayName, driveName } from '../../../shared/drive'
+import { deviceName, displayName, driveName } from '../../../shared/drive'
 import type { ListedDrive } from '../../../shared/ipc/contract'
 import { formatBytes } from '../../../shared/sentences'
 import { DriveBar } from '../../ui/drive-bar'
 import { Checkbox, TextField } from '../../ui/field'
 import { plural } from '../../words'
+import { isExpertDrive } from './write-source'
 import styles from './flash.module.css'
 
-/** What will be lost, and the name to type. The only red in the window beside the button that erases. */
+/** What will be lost on one drive, and the name to type. The only red in the window beside the button that erases. */
 export function Loss(props: {
   drive: ListedDrive
   mustUnmount: boolean
   unmount: boolean
-  onUnmount: (unmount: boolean) => void
   typed: string
-  onTyped: (typed: string) => void
+  typedAgain: string
+  onChange: (change: { typed?: string; typedAgain?: string; unmount?: boolean }) => void
 }) {
-  const { drive } = props
+  const { drive, onChange } = props
+  const name = driveName(drive)
   const used = drive.volumes.reduce((sum, volume) => sum + (volume.usedBytes ?? 0), 0)
+  const isBlocked = props.mustUnmount && !props.unmount
   return (
-    <>
+    <section className={styles.target} aria-label={`${name}, ${drive.device}`}>
       <section className={styles.loss} aria-label="What will be lost">
-        <h3 className={styles.lossTitle}>Everything on {driveName(drive)} will be lost</h3>
+        <h3 className={styles.lossTitle}>
+          Everything on {name} will be lost <code className={styles.device}>{drive.device}</code>
+        </h3>
         <DriveBar drive={drive} />
         {drive.volumes.length === 0 ? (
           <p>
@@ -51,8 +56,13 @@ export function Loss(props: {
             </ul>
           </>
         )}
+        {drive.serial !== '' && (
+          <p className={styles.soft}>
+            Serial number <code>{displayName(drive.serial)}</code>
+          </p>
+        )}
         {props.mustUnmount && (
-          <Checkbox isSelected={props.unmount} onChange={props.onUnmount}>
+          <Checkbox isSelected={props.unmount} onChange={(unmount) => onChange({ unmount })}>
             Unmount it first. Programs that use its files must be closed.
           </Checkbox>
         )}
@@ -60,13 +70,28 @@ export function Loss(props: {
       <TextField
         label={
           <>
-            To confirm, type the drive’s name: <span className={styles.nameToType}>{driveName(drive)}</span>
+            To confirm, type the drive’s name: <span className={styles.nameToType}>{name}</span>
           </>
         }
         value={props.typed}
-        onChange={props.onTyped}
-        isDisabled={props.mustUnmount && !props.unmount}
+        onChange={(typed) => onChange({ typed })}
+        isDisabled={isBlocked}
       />
-    </>
+      {isExpertDrive(drive) && (
+        <TextField
+          label={
+            <>
+              It is{' '}
+              {drive.reasons.includes('not-removable') ? 'built into this computer' : 'larger than 128 GB'}.
+              To erase it nevertheless, type its device name:{' '}
+              <span className={styles.nameToType}>{deviceName(drive)}</span>
+            </>
+          }
+          value={props.typedAgain}
+          onChange={(typedAgain) => onChange({ typedAgain })}
+          isDisabled={isBlocked}
+        />
+      )}
+    </section>
   )
 }

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
-import { isActive, type JobSnapshot } from '../../../shared/job'
-import { formatDuration, phaseTitle } from '../../../shared/sentences'
+import { isActive, type JobSnapshot, type JobTarget } from '../../../shared/job'
+import { describeFailure, formatDuration, phaseTitle } from '../../../shared/sentences'
 import { Button } from '../../ui/button'
 import { cx } from '../../ui/cx'
 import { CheckIcon } from '../../ui/icons'
@@ -9,16 +9,26 @@ import { Progress } from '../../ui/progress'
 import { formatPercent, formatSpeed } from '../../words'
 import styles from './flash.module.css'
 
-const steps = ['elevate', 'write', 'verify'] as const
+const steps = ['prepare', 'elevate', 'write', 'verify'] as const
 
-/** The course of a write: permission, write, compare, and how it ended. */
+/** The course of a write: permission, write, compare, and how it ended, for several drives each of them. */
 export function WriteProgress({ job }: { job: JobSnapshot }) {
+  const targets = job.targets !== undefined && job.targets.length > 1 ? job.targets : []
+  return (
+    <>
+      <Course job={job} isOfMany={targets.length > 0} />
+      {targets.length > 0 && <Targets targets={targets} isOver={!isActive(job)} />}
+    </>
+  )
+}
+
+function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
   if (job.state === 'failed') return <FailureNotice failure={job.failure} />
   if (job.state === 'cancelled') {
     return (
       <Notice>
         <p className={styles.strong}>Writing was cancelled.</p>
-        <p>If it had begun, the stick holds no usable disk. The built disk is as it was.</p>
+        <p>If it had begun, the stick holds no usable disk. The file is as it was.</p>
       </Notice>
     )
   }
@@ -27,7 +37,9 @@ export function WriteProgress({ job }: { job: JobSnapshot }) {
       <div className={styles.done} role="status">
         <CheckIcon size={20} />
         <div>
-          <p className={styles.strong}>The stick may be pulled.</p>
+          <p className={styles.strong}>
+            {isOfMany ? 'All of them may be pulled.' : 'The stick may be pulled.'}
+          </p>
           <p>Written and compared in {formatDuration(job.endedAt - job.startedAt)}.</p>
         </div>
       </div>
@@ -60,6 +72,46 @@ export function WriteProgress({ job }: { job: JobSnapshot }) {
         goes on, and the bar at the foot of the window shows it.
       </p>
     </div>
+  )
+}
+
+const targetWords: Record<JobTarget['state'], string> = {
+  waiting: 'Waiting',
+  write: 'Writing',
+  verify: 'Comparing',
+  done: 'Written and compared',
+  failed: 'Failed',
+}
+
+/** How each drive stands. A drive that failed says why; the others go on. */
+function Targets({ targets, isOver }: { targets: readonly JobTarget[]; isOver: boolean }) {
+  return (
+    <ul className={styles.targets} aria-label="Drives">
+      {targets.map(({ name, device, state, fraction, failure }) => (
+        <li key={device} className={styles.targetRow}>
+          <div className={styles.targetHead}>
+            <span>
+              <strong>{name}</strong> <code className={styles.device}>{device}</code>
+            </span>
+            <span className={cx(styles.numbers, state === 'done' && styles.past)}>
+              {isOver && state !== 'done' && state !== 'failed' ? 'Not finished' : targetWords[state]}
+              {!isOver && fraction !== null && state !== 'done' && state !== 'failed'
+                ? `, ${formatPercent(fraction)}`
+                : ''}
+            </span>
+          </div>
+          {failure === null ? (
+            !isOver && (
+              <Progress label={`Writing to ${name}, ${device}`} fraction={state === 'done' ? 1 : fraction} />
+            )
+          ) : (
+            <p>
+              {describeFailure(failure).happened} {describeFailure(failure).kept}
+            </p>
+          )}
+        </li>
+      ))}
+    </ul>
   )
 }
 

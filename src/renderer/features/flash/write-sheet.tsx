@@ -1,15 +1,17 @@
 import { useState } from 'react'
-import { confirms, type RefusalReason } from '../../../shared/drive'
-import type { ListedDisk, ListedDrive } from '../../../shared/ipc/contract'
+import { confirms, confirmsAgain } from '../../../shared/drive'
+import type { ListedDrive } from '../../../shared/ipc/contract'
 import type { JobSnapshot } from '../../../shared/job'
 import { useCall } from '../../api/api'
 import { Button } from '../../ui/button'
+import { Checkbox } from '../../ui/field'
 import { FailureNotice, Notice } from '../../ui/notice'
 import { Sheet } from '../../ui/sheet'
 import { formatBytes } from '../../../shared/sentences'
 import { DriveChoice } from './drive-choice'
 import { Loss } from './loss'
 import { WriteProgress, writeFooter } from './write-progress'
+import { allowedReasons, isExpertDrive, type WriteSource } from './write-source'
 import styles from './flash.module.css'
 
 /** All that a person relies on when choosing a drive. When any of it changes, what was chosen is dropped. */
@@ -24,51 +26,58 @@ function listSignature(drives: readonly ListedDrive[]): string {
   )
 }
 
-/** The reasons against writing this disk to this drive. The list's own do not count the disk's size. */
-export function reasonsFor(drive: ListedDrive, disk: ListedDisk): RefusalReason[] {
-  const isTooSmall = drive.sizeBytes > 0 && drive.sizeBytes < disk.sizeBytes
-  return isTooSmall ? [...drive.reasons, 'too-small'] : drive.reasons
+/** What a person typed and allowed for one drive. */
+interface Confirmation {
+  typed: string
+  typedAgain: string
+  unmount: boolean
 }
+const noConfirmation: Confirmation = { typed: '', typedAgain: '', unmount: false }
 
 /**
- * Writing, as a sheet over the disk's page: choose, read what will be lost,
- * type the drive's name, write. Nothing is ever chosen beforehand, and a
- * change in the list of drives drops what was chosen.
+ * Writing, as a sheet over the page: choose one drive or several, read what will be lost, type each
+ * drive's name, write. Nothing is ever chosen beforehand, and a change in the list of drives drops what
+ * was chosen.
+ * @param drives all drives, the built-in ones too: they are shown under the expert setting alone
  * @param job the write that was begun in this sheet, or that already runs for this disk; null before
  */
 export function WriteSheet(props: {
-  disk: ListedDisk
+  source: WriteSource
   drives: readonly ListedDrive[]
   job: JobSnapshot | null
   onStarted: (jobId: string) => void
   onAgain: () => void
   onClose: () => void
 }) {
-  const { disk, drives, job } = props
-  const [chosenKey, setChosenKey] = useState<string | null>(null)
-  const [typed, setTyped] = useState('')
-  const [unmount, setUnmount] = useState(false)
+  const { source, job } = props
+  const [chosen, setChosen] = useState<ReadonlyMap<string, Confirmation>>(new Map())
+  const [isExpert, setIsExpert] = useState(false)
+  const [everything, setEverything] = useState(false)
+  const [eject, setEject] = useState(false)
   const [wasDropped, setWasDropped] = useState(false)
   const flash = useCall('flashDisk')
   const cancel = useCall('cancelJob')
 
-  const choose = (key: string | null): void => {
-    setChosenKey(key)
-    setTyped('')
-    setUnmount(false)
+  const drives = props.drives.filter((drive) => isExpert || !drive.reasons.includes('not-removable'))
+  const choose = (keys: readonly string[]): void => {
+    // Whatever is chosen anew is confirmed anew; what stays chosen keeps what was typed for it.
+    setChosen((before) => new Map(keys.map((key) => [key, before.get(key) ?? noConfirmation])))
+  }
+  const confirm = (key: string, change: Partial<Confirmation>): void => {
+    setChosen((before) => new Map(before).set(key, { ...(before.get(key) ?? noConfirmation), ...change }))
   }
   const signature = listSignature(drives)
   const [seenSignature, setSeenSignature] = useState(signature)
   if (signature !== seenSignature) {
     setSeenSignature(signature)
-    setWasDropped(chosenKey !== null)
-    choose(null)
+    setWasDropped(chosen.size > 0)
+    choose([])
   }
 
   if (job !== null) {
     return (
       <Sheet
-        title={`Writing ${disk.name}`}
+        title={`Writing ${source.name}`}
         size="large"
         isOpen
         onClose={props.onClose}
@@ -76,7 +85,7 @@ export function WriteSheet(props: {
           job,
           onClose: props.onClose,
           onAgain: () => {
-            choose(null)
+            choose([])
             props.onAgain()
           },
           onCancel: () => void cancel.run({ jobId: job.id }),
@@ -88,25 +97,33 @@ export function WriteSheet(props: {
     )
   }
 
-  const drive = drives.find(({ key }) => key === chosenKey) ?? null
-  const reasons = drive === null ? [] : reasonsFor(drive, disk)
-  const isAllowed = drive !== null && reasons.every((reason) => reason === 'mounted' && unmount)
-  const isConfirmed = drive !== null && confirms(typed, drive)
+  const targets = drives.flatMap((drive) => {
+    const confirmation = chosen.get(drive.key)
+    return confirmation === undefined ? [] : [{ drive, ...confirmation }]
+  })
+  const isReady = ({ drive, typed, typedAgain, unmount }: (typeof targets)[number]): boolean =>
+    allowedReasons(drive, source, isExpert).every((reason) => reason === 'mounted' && unmount) &&
+    confirms(typed, drive) &&
+    (!isExpertDrive(drive) || confirmsAgain(typedAgain, drive))
 
   const write = async (): Promise<void> => {
-    if (drive === null) return
     const answer = await flash.run({
-      source: { kind: 'disk', id: disk.id },
-      targets: [{ driveKey: drive.key, confirmation: typed, unmount, expert: null }],
-      everything: false,
-      eject: false,
+      source: { kind: source.kind, id: source.id },
+      targets: targets.map(({ drive, typed, typedAgain, unmount }) => ({
+        driveKey: drive.key,
+        confirmation: typed,
+        unmount,
+        expert: isExpertDrive(drive) ? typedAgain : null,
+      })),
+      everything,
+      eject,
     })
-    choose(null)
+    choose([])
     if (answer !== null) props.onStarted(answer.value.jobId)
   }
   return (
     <Sheet
-      title={`Write ${disk.name} to a stick`}
+      title={`Write ${source.name} to a stick`}
       size="large"
       isOpen
       onClose={props.onClose}
@@ -115,10 +132,10 @@ export function WriteSheet(props: {
           <Button onPress={props.onClose}>Close</Button>
           <Button
             look="danger"
-            isDisabled={!isAllowed || !isConfirmed || flash.pending}
+            isDisabled={targets.length === 0 || !targets.every(isReady) || flash.pending}
             onPress={() => void write()}
           >
-            Erase and write
+            {targets.length > 1 ? `Erase and write ${targets.length} drives` : 'Erase and write'}
           </Button>
         </>
       }
@@ -130,28 +147,56 @@ export function WriteSheet(props: {
         </Notice>
       )}
       <section className={styles.step}>
-        <h3 className={styles.stepTitle}>Choose the drive</h3>
-        <p className={styles.soft}>It must hold {formatBytes(disk.sizeBytes, 'up')} at least.</p>
+        <h3 className={styles.stepTitle}>Choose the drive, or several</h3>
+        <p className={styles.soft}>
+          {source.isSizeKnown
+            ? `It must hold ${formatBytes(source.sizeBytes, 'up')} at least.`
+            : `It must hold ${formatBytes(source.sizeBytes, 'up')} at least, and perhaps more: the file is compressed and does not tell its size.`}
+        </p>
         <DriveChoice
           drives={drives}
-          reasonsFor={(candidate) => reasonsFor(candidate, disk)}
-          chosen={chosenKey}
-          onChoose={(key) => {
+          reasonsFor={(candidate) => allowedReasons(candidate, source, isExpert)}
+          chosen={[...chosen.keys()]}
+          onChoose={(keys) => {
             setWasDropped(false)
-            choose(key)
+            choose(keys)
           }}
         />
+        <Checkbox
+          isSelected={isExpert}
+          onChange={(on) => {
+            choose([])
+            setWasDropped(false)
+            setIsExpert(on)
+            setSeenSignature(listSignature(props.drives.filter((drive) => on || !isBuiltIn(drive))))
+          }}
+        >
+          Expert: show also drives that are built in, and allow those larger than 128 GB
+        </Checkbox>
       </section>
-      {drive !== null && (
+      {targets.map((target) => (
         <Loss
-          drive={drive}
-          mustUnmount={reasons.includes('mounted')}
-          unmount={unmount}
-          onUnmount={setUnmount}
-          typed={typed}
-          onTyped={setTyped}
+          key={target.drive.key}
+          {...target}
+          mustUnmount={allowedReasons(target.drive, source, isExpert).includes('mounted')}
+          onChange={(change) => confirm(target.drive.key, change)}
         />
+      ))}
+      {targets.length > 0 && (
+        <section className={styles.step} aria-label="How to write">
+          <Checkbox isSelected={everything} onChange={setEverything}>
+            Write everything, also what no file system uses. It takes longer, and leaves nothing old where the
+            disk lies.
+          </Checkbox>
+          <Checkbox isSelected={eject} onChange={setEject}>
+            Eject USB drives when they are written.
+          </Checkbox>
+        </section>
       )}
     </Sheet>
   )
+}
+
+function isBuiltIn(drive: ListedDrive): boolean {
+  return drive.reasons.includes('not-removable')
 }
