@@ -306,6 +306,20 @@ describe('an ending before the end leaves a blank drive', () => {
     expect(isBlank(drive)).toBe(true)
   })
 
+  test('a medium that is exchanged while the first MiB is written is not blanked', async () => {
+    const drive = memoryDrive(20 * MIB)
+    const disk = pattern(4 * MIB)
+    let heads = 0
+    drive.fault = (kind, position) => {
+      if (kind !== 'write' || position !== 0 || ++heads !== 2) return
+      drive.content.fill(OLD)
+      drive.present = false
+      throw new DriveError(position, 'EIO')
+    }
+    expect(await writeDisk(planFor(drive, disk), testJob(piecesOf(disk)))).toEqual(failed('drive-gone'))
+    expect(isAll(drive.content, OLD)).toBe(true)
+  })
+
   test.each([
     ['in the middle', 9 * MIB, { offset: 8 * MIB, length: 4 * MIB }],
     ['in the last byte', 14 * MIB - 1, { offset: 12 * MIB, length: 2 * MIB }],

@@ -97,7 +97,8 @@ async function finish(track: Track, plan: WritePlan, body: WrittenBody, job: Tra
     isWhole = true
     track.state = { ...track.state, state: 'done' }
   } finally {
-    if (!isWhole) {
+    // Another medium may be in the reader by now, and is nobody's to blank.
+    if (!isWhole && (await device.isPresent())) {
       await blankEnds(device, body.endBytes).catch((error: unknown) => {
         job.log(`the beginning of ${name} could not be blanked again: ${String(error)}`)
       })
