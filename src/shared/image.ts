@@ -260,10 +260,11 @@ const MIB = 1024 * 1024
  * smaller on a small disk, and the 6 % have room for a large one's.
  * The sum of the layers is at least the size of their union, so this errs upwards.
  * @param contentBytes bytes of all layers
+ * @param boots false for a disk of data alone, which has no EFI system partition
  * @returns bytes, a multiple of 1 MiB
  */
-export function neededDiskBytes(contentBytes: number): number {
-  return Math.ceil((contentBytes * 1.08) / MIB + 64 + 32) * MIB
+export function neededDiskBytes(contentBytes: number, boots = true): number {
+  return Math.ceil((contentBytes * 1.08) / MIB + (boots ? 64 + 32 : 16)) * MIB
 }
 
 /**

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { withEstimate } from '../../src/main/convert/engines'
+import { fail } from '../../src/shared/failure'
 import { hostnameOf, planBuild } from '../../src/main/convert/plan'
 import type { InspectedImage } from '../../src/main/source/tree-source'
 import { kernelBuildRequestSchema } from '../../src/shared/helper-protocol'
@@ -120,6 +122,27 @@ describe('planBuild', () => {
     expect(plan().size).toEqual({ freeBytes: 762 * MIB })
     const kernel = planBuild(image, { ...defaultBuildSettings, engine: 'kernel' })
     expect(kernel).toMatchObject({ value: { size: { bytes: plan().expectedBytes } } })
+  })
+
+  it('needs less for a disk of data alone', () => {
+    const settings = { ...defaultBuildSettings, boot: false, sizeBytes: 20 * MIB }
+    const small = { ...image, sizeBytes: MIB }
+    expect(planBuild(small, settings).ok).toBe(true)
+    expect(planBuild(small, { ...settings, boot: true })).toMatchObject({
+      failure: { code: 'size-too-small' },
+    })
+  })
+
+  it('tells what a disk would need that turned out too small while it was written', () => {
+    const failed = fail('size-too-small', { sizeBytes: 0, neededBytes: 200 * MIB })
+    const planned = plan({}, neededDiskBytes(image.sizeBytes))
+    const told = withEstimate(failed, planned, 0.1)
+    expect(told.failure).toEqual({
+      code: 'size-too-small',
+      facts: { sizeBytes: planned.expectedBytes, neededBytes: neededDiskBytes(2000 * MIB) },
+    })
+    const other = fail('image-gone', { image: 'a' })
+    expect(withEstimate(other, planned, 0.1)).toBe(other)
   })
 
   it('asks nothing of a disk that is not to boot, and changes nothing in it', () => {

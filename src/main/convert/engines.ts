@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { DiskRecord } from '../../shared/disk'
-import { fail, ok, type Result } from '../../shared/failure'
-import type { BuildSettings } from '../../shared/image'
+import { fail, ok, type Failure, type Result } from '../../shared/failure'
+import { neededDiskBytes, type BuildSettings } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
 import type { Range } from '../disk/outlet'
 import type { InspectedImage, TreeExport } from '../source/tree-source'
@@ -121,7 +121,9 @@ async function buildDirectly(context: JobContext, work: EngineWork): Promise<Res
           },
     manifest,
   }
+  let bytesRead = 0
   const onProgress = (bytes: number): void => {
+    bytesRead = bytes
     context.progress(bytes, tree.contentBytes)
   }
   const worker = directWorkerFile
@@ -132,7 +134,7 @@ async function buildDirectly(context: JobContext, work: EngineWork): Promise<Res
       onProgress,
       context.signal,
     )
-    if (!built.ok) return built
+    if (!built.ok) return withEstimate(built, plan, bytesRead / tree.contentBytes)
     context.log(`${built.value.bytesWritten} bytes written`)
     for (const [name, count] of built.value.skippedXattrs)
       context.log(`attribute ${name} left out ${count} times`)
@@ -144,6 +146,25 @@ async function buildDirectly(context: JobContext, work: EngineWork): Promise<Res
       manifest: built.value.manifest,
     })
   })
+}
+
+/**
+ * Says of a disk that was too small how large it should be. The engine stops where it is full, and knows only what it
+ * needed until then: many small files need more than the bytes in them, which no look at the image tells.
+ * @param failed what the engine said
+ * @param plan of the disk
+ * @param share of the archive that was read by then, as well as it is known
+ */
+export function withEstimate(
+  failed: { ok: false; failure: Failure },
+  plan: Pick<BuildPlan, 'expectedBytes' | 'boot'>,
+  share: number,
+): { ok: false; failure: Failure } {
+  const { failure } = failed
+  if (failure.code !== 'size-too-small') return failed
+  const whole = failure.facts.neededBytes / Math.min(1, Math.max(share, 0.01))
+  const neededBytes = Math.max(neededDiskBytes(whole, plan.boot !== null), plan.expectedBytes)
+  return fail('size-too-small', { sizeBytes: plan.expectedBytes, neededBytes })
 }
 
 /**

@@ -67,7 +67,7 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
   }
   const boot = settings.boot ? planBoot(image, settings) : ok(null)
   if (!boot.ok) return boot
-  const neededBytes = neededDiskBytes(image.sizeBytes)
+  const neededBytes = neededDiskBytes(image.sizeBytes, settings.boot)
   const isChosen = settings.sizeBytes !== null || engine === 'kernel'
   // Down, for 4 GB are to fit on a stick of 4 GB.
   const expectedBytes = Math.floor((settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes)) / MIB) * MIB
