@@ -1,0 +1,135 @@
+import fc from 'fast-check'
+import { readFileSync, rmSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import * as ext4 from '../../src/main/disk/ext4/layout'
+import { extlinuxParts } from '../../src/main/disk/extlinux'
+import * as fat32 from '../../src/main/disk/fat32/layout'
+import * as gpt from '../../src/main/disk/gpt'
+import * as mbr from '../../src/main/disk/mbr'
+import type { Row, Struct } from '../../src/main/disk/struct'
+import { usedRanges } from '../../src/main/flash/used-blocks'
+import { ext4Settings, makeExt4, setLength } from './disk-file'
+import { searchTime } from './duration'
+
+type AnyStruct = Struct<readonly Row[]>
+const isStruct = (value: unknown): value is AnyStruct =>
+  typeof value === 'object' && value !== null && 'decode' in value && 'encode' in value
+const tables = [mbr, gpt, fat32, ext4].flatMap((module) =>
+  Object.entries(module).filter((entry): entry is [string, AnyStruct] => isStruct(entry[1])),
+)
+
+const long = (runs: number, seconds: number): { numRuns: number; interruptAfterTimeLimit: number } => ({
+  numRuns: process.env['SLIPWAY_LONG'] === undefined ? runs : Number.MAX_SAFE_INTEGER,
+  interruptAfterTimeLimit: searchTime(seconds),
+})
+
+test.each(tables)('%s takes any bytes and gives them back', (_, table) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: table.size, maxLength: table.size }), (bytes) => {
+      expect(Buffer.from(table.encode(table.decode(bytes)))).toEqual(Buffer.from(bytes))
+    }),
+    { numRuns: 100 },
+  )
+  expect(() => table.decode(new Uint8Array(table.size - 1))).toThrow(RangeError)
+})
+
+/** Changes of a few bytes, more often than not to numbers that matter. */
+const changes = (places: fc.Arbitrary<number>): fc.Arbitrary<{ at: number; bytes: Uint8Array }[]> =>
+  fc.array(
+    fc.record({
+      at: places,
+      bytes: fc.oneof(
+        fc.uint8Array({ minLength: 1, maxLength: 8 }),
+        fc.constantFrom(
+          Uint8Array.of(0, 0, 0, 0),
+          Uint8Array.of(255, 255, 255, 255),
+          Uint8Array.of(1, 0, 0, 0),
+          Uint8Array.of(0, 0, 0, 128),
+          Uint8Array.of(255, 255, 255, 127),
+        ),
+      ),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
+
+function changed(original: Buffer, list: { at: number; bytes: Uint8Array }[]): Buffer {
+  const copy = Buffer.from(original)
+  for (const { at, bytes } of list)
+    copy.set(bytes.subarray(0, Math.max(0, copy.length - at)), Math.min(at, copy.length))
+  return copy
+}
+
+test(
+  'a damaged file system is judged by what is inside the disk alone, or not at all',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'slipway-decoders-'))
+    const path = join(folder, 'disk.img')
+    const start = 1024 * 1024
+    const summary = await makeExt4(path, { ...ext4Settings(20), offset: start }, (writer) => {
+      for (let i = 0; i < 50; i++)
+        writer.wholeFile(`file ${i}`, writer.defaults(0o644), Buffer.alloc(20_000, i))
+    })
+    setLength(path, start + summary.bytes)
+    const disk = readFileSync(path)
+    rmSync(folder, { recursive: true })
+    const partition = { type: mbr.LINUX_TYPE, active: true, start: start / 512, count: summary.bytes / 512 }
+    disk.set(mbr.encodeMbr(new Uint8Array(), 1, [partition]))
+
+    /** All that is read of the disk, in bytes. */
+    let bytesRead = 0
+    const ranges = (bytes: Buffer): ReturnType<typeof usedRanges> =>
+      usedRanges((position, length) => {
+        bytesRead += length
+        if (position < 0 || position + length > bytes.length)
+          return Promise.reject(new Error('beyond the disk'))
+        return Promise.resolve(bytes.subarray(position, position + length))
+      }, bytes.length)
+    expect((await ranges(disk)).reduce((sum, { length }) => sum + length, 0)).toBeLessThan(disk.length)
+
+    const places = fc.oneof(
+      fc.integer({ min: 446, max: 511 }),
+      fc.integer({ min: start + 1024, max: start + 1024 + 0x180 }),
+      fc.integer({ min: start + 4096, max: start + 4096 + 31 }),
+    )
+    await fc.assert(
+      fc.asyncProperty(changes(places), async (list) => {
+        bytesRead = 0
+        let end = -1
+        for (const { position, length } of await ranges(changed(disk, list))) {
+          expect(position).toBeGreaterThan(end)
+          expect(length).toBeGreaterThan(0)
+          end = position + length
+        }
+        expect(end).toBeLessThanOrEqual(disk.length)
+        expect(bytesRead).toBeLessThanOrEqual(disk.length)
+      }),
+      long(5000, 4),
+    )
+  },
+  24 * 3600_000,
+)
+
+test(
+  'a damaged boot loader is recognised or refused',
+  () => {
+    const program = readFileSync('/usr/bin/extlinux')
+    const sections = Number(program.readBigUInt64LE(0x28))
+    const data = program.indexOf(Buffer.from('\r\nSYSLINUX', 'latin1'))
+    const places = fc.oneof(
+      fc.integer({ min: 0, max: 63 }),
+      fc.integer({ min: sections, max: program.length - 1 }),
+      fc.integer({ min: data - 600, max: data + 1000 }),
+      fc.integer({ min: 0, max: program.length - 1 }),
+    )
+    fc.assert(
+      fc.property(changes(places), fc.nat(program.length), (list, length) => {
+        extlinuxParts(changed(program, list))
+        extlinuxParts(program.subarray(0, length))
+      }),
+      long(3000, 3),
+    )
+  },
+  24 * 3600_000,
+)
