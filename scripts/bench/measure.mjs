@@ -45,13 +45,15 @@ export function median(numbers) {
  * Runs the ways in turn, again and again, so that whatever else the machine does meets all of them alike.
  * @param {Record<string, () => Promise<unknown>>} ways each does its work anew
  * @param {number} rounds
+ * @param {() => Promise<unknown>} prepare called before each, which is not measured
  * @param {(name: string, seconds: number) => void} onRun
  * @returns {Promise<Record<string, number[]>>} seconds of each run
  */
-export async function inTurn(ways, rounds, onRun) {
+export async function inTurn(ways, rounds, prepare, onRun) {
   const times = Object.fromEntries(Object.keys(ways).map((name) => [name, []]))
   for (let round = 0; round < rounds; round += 1) {
     for (const [name, way] of Object.entries(ways)) {
+      await prepare()
       const before = process.hrtime.bigint()
       await way()
       const seconds = Number(process.hrtime.bigint() - before) / 1e9

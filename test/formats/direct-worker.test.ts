@@ -128,16 +128,32 @@ test('a full file system is told with the room that there was', async () => {
   }
 })
 
-test('giving up is answered while the engine is silent', async () => {
-  const controller = new AbortController()
-  const running = run(engine('/stalled'), controller.signal)
-  await new Promise((done) => setTimeout(done, 1000))
-  const reason = new Error('given up')
-  const start = performance.now()
-  controller.abort(reason)
-  await expect(running).rejects.toBe(reason)
-  // 200 ms are the aim on a machine that is not busy with other tests.
-  expect(performance.now() - start).toBeLessThan(2000)
+test('giving up is answered at once, be the engine silent or the worker busy', async () => {
+  const file: DirectBuild['source'] = { kind: 'file', path: join(folder, 'archive.tar') }
+  const answers: number[] = []
+  for (const [source, delay] of [
+    [engine('/stalled'), 1000],
+    [engine('/stalled'), 300],
+    [file, 0],
+    [file, 60],
+    [file, 90],
+    [file, 120],
+    [engine('/containers/x/export'), 80],
+  ] as const) {
+    const controller = new AbortController()
+    const running = run(source, controller.signal).catch((error: unknown) => error)
+    await new Promise((done) => setTimeout(done, delay))
+    const reason = new Error('given up')
+    const start = performance.now()
+    controller.abort(reason)
+    if ((await running) === reason) answers.push(performance.now() - start)
+  }
+  // Some may have been done before: the machine may be quick.
+  expect(answers.length).toBeGreaterThanOrEqual(3)
+  answers.sort((a, b) => a - b)
+  // On a machine that is busy with other tests the worst may take longer.
+  expect(answers[Math.floor(answers.length / 2)]).toBeLessThan(200)
+  expect(answers.at(-1)).toBeLessThan(2000)
 })
 
 test('a stream that fails is thrown', async () => {
