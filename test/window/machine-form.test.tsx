@@ -110,9 +110,11 @@ describe('the machine’s settings', () => {
     await pick('With a password')
     expect(note()).toContain('Type a password for root.')
     await type('Password of root', 'correct horse battery')
-    await press('Set')
+    screen.getByLabelText('Password of root').focus()
+    await change(() => fireEvent.keyDown(screen.getByLabelText('Password of root'), { key: 'Enter' }))
     expect(screen.queryByLabelText('Password of root')).toBeNull()
     await waitForSet()
+    expect(document.activeElement?.getAttribute('aria-label')).toBe('Change: Password of root')
     const { rootPassword } = await built(fake)
     expect(rootPassword.kind === 'hash' && rootPassword.hash).toMatch(
       /^\$6\$[./0-9A-Za-z]{16}\$[./0-9A-Za-z]{86}$/,
@@ -144,7 +146,7 @@ describe('the machine’s settings', () => {
     expect(note()).toContain('Every system has its own root: choose another name.')
     await type('Name', 'ada')
     await type('Password of the user', 'lovelace')
-    await change(() => fireEvent.keyDown(screen.getByLabelText('Password of the user'), { key: 'Enter' }))
+    await press('Set')
     await waitForSet()
     expect((await built(fake)).user).toMatchObject({ name: 'ada', sudo: true })
     await tick(/No password: a key alone/)

@@ -12,6 +12,9 @@ import { FieldNote } from './field'
 import { ChevronDownIcon } from './icons'
 import styles from './field.module.css'
 
+/** A longer list takes a second to open, and nobody reads it: typing narrows it. */
+const MOST_SHOWN = 100
+
 /** The list's height at most, in pixels: nine entries. */
 const LIST_HEIGHT = 264
 
@@ -40,12 +43,13 @@ export function ComboBox(props: {
       : choices.filter((choice) => `${choice.value} ${choice.name}`.toLowerCase().includes(wanted))
     return shown.map((choice) => ({ id: choice.value, ...choice }))
   }, [choices, value])
+  const more = items.length - MOST_SHOWN
   return (
     <AriaComboBox
       className={styles.field ?? ''}
       allowsCustomValue
       allowsEmptyCollection
-      items={items}
+      items={more > 0 ? items.slice(0, MOST_SHOWN) : items}
       inputValue={value}
       onInputChange={props.onChange}
       isInvalid={props.error !== null}
@@ -75,6 +79,7 @@ export function ComboBox(props: {
             </ListBoxItem>
           )}
         </ListBox>
+        {more > 0 && <p className={styles.none}>And {more} more: type a part of the name.</p>}
       </Popover>
     </AriaComboBox>
   )
