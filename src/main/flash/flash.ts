@@ -39,10 +39,14 @@ export interface FlashInput {
  * on which it lies.
  * @param context of the job
  * @param input what was confirmed
- * @returns null when written and, if asked for, compared; the failures of `openSource`, `disk-changed`, or what the
+ * @returns null when written and, if asked for, compared; `not-supported` on other systems than Linux, the failures of
+ *   `openSource`, `disk-changed`, or what the
  *   helper answers
  */
 export async function flashDisk(context: JobContext, input: FlashInput): Promise<Result<null>> {
+  if (process.platform !== 'linux') {
+    return fail('not-supported', { what: 'writing drives on this system, where it was never proven' })
+  }
   const path = resolve(input.diskPath)
   const file = await stat(path, { bigint: true }).catch(() => null)
   if (file === null) return fail('disk-missing', { path })

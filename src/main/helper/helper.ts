@@ -85,9 +85,13 @@ async function main(): Promise<number> {
   const secret = await takeSecret(directory, owner)
   const socket = await connectTo(`${directory}/${SOCKET_FILE}`)
   const run = (request: HelperRequest, job: HelperJob): Promise<Result<null>> => {
-    if (request.type === 'flash') return runFlash(request, job, loopTargets)
-    if (process.platform === 'linux') return runBuild(request, job, owner)
-    return Promise.resolve(fail('not-supported', { what: 'the kernel engine on this system' }))
+    // The guards know Linux alone: elsewhere nothing is judged, so nothing is written.
+    if (process.platform !== 'linux') {
+      return Promise.resolve(
+        fail('not-supported', { what: `${request.type} as administrator on this system` }),
+      )
+    }
+    return request.type === 'flash' ? runFlash(request, job, loopTargets) : runBuild(request, job, owner)
   }
   return (await serve(socket, secret, stop.signal, run)) ? 0 : 1
 }
