@@ -12,7 +12,7 @@ import { record } from './matrix/results.mjs'
 
 /** A free port of this computer that leads to the machine's. */
 const HOST_PORT = 18_480
-const MACHINE_FACTS = '. /etc/os-release; echo "$PRETTY_NAME"; uname -r'
+const MACHINE_FACTS = '. /etc/os-release; echo "$PRETTY_NAME"; echo "$ID"; echo "$VERSION_ID"; uname -r'
 
 /**
  * Makes an entry's image, builds its disk and boots it.
@@ -41,7 +41,7 @@ async function bootEntry(host, entry) {
   const ports = entry.port === undefined ? [] : [`${HOST_PORT}:${entry.port}`]
   const machine = await bootDisk(disk, { firmware: entry.firmware, ports })
   await machine.logIn(entry.login)
-  const [distribution = '', kernel = ''] = (await machine.run(MACHINE_FACTS)).split('\n')
+  const [distribution, id, version, kernel] = (await machine.run(MACHINE_FACTS)).split('\n')
   for (const { title, command, answer } of entry.checks) {
     const found = await machine.run(command)
     note(title, answer.test(found), found)
@@ -68,7 +68,7 @@ async function bootEntry(host, entry) {
   }
   const date = new Date().toISOString().slice(0, 10)
   const { name, about, firmware } = entry
-  await record({ entry: name, about, distribution, kernel, firmware, date, checks, failed })
+  await record({ entry: name, about, distribution, id, version, kernel, firmware, date, checks, failed })
   await removeAll()
   await release()
   return failed.length === 0

@@ -1,12 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { format, resolveConfig } from 'prettier'
 import { root } from '../setup/paths.mjs'
 
 const data = join(root, 'docs/booted.json')
 const page = join(root, 'docs/BOOTED.md')
 
 /**
- * @typedef {{ entry: string, about: string, distribution: string, kernel: string, firmware: string, date: string,
+ * @typedef {{ entry: string, about: string, distribution: string, id: string, version: string, kernel: string, firmware: string, date: string,
  *   checks: string[], failed: string[] }} Result
  */
 
@@ -19,8 +20,14 @@ export async function record(result) {
   const known = JSON.parse(await readFile(data, 'utf8').catch(() => '[]'))
   const results = [...known.filter(({ entry }) => entry !== result.entry), result]
   results.sort((a, b) => a.entry.localeCompare(b.entry, 'en'))
-  await writeFile(data, `${JSON.stringify(results, null, 2)}\n`)
-  await writeFile(page, pageOf(results))
+  await writeResults(results)
+}
+
+/** @param {Result[]} results all of them */
+export async function writeResults(results) {
+  const style = await resolveConfig(data)
+  await writeFile(data, await format(JSON.stringify(results), { ...style, parser: 'json' }))
+  await writeFile(page, await format(pageOf(results), { ...style, parser: 'markdown' }))
 }
 
 /** @param {Result[]} results */

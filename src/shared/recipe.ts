@@ -6,7 +6,7 @@ const families: Record<
   {
     distributions: readonly string[]
     packageManagers: readonly NonNullable<ImageFacts['packageManager']>[]
-    /** `VERSION_ID`s; empty stands for a rolling release. */
+    /** `VERSION_ID`s of docs/booted.json; empty stands for a rolling release. */
     proven: readonly string[]
   }
 > = {
