@@ -178,11 +178,14 @@ export function defaultMachineSettings(facts: ImageFacts): MachineSettings {
 
 /** Whether what a container of the image runs is more than a shell for somebody to type into. */
 export function hasCommand({ applications }: ImageFacts): boolean {
-  const words = [...applications.entrypoint, ...applications.command]
+  const all = [...applications.entrypoint, ...applications.command]
+  const words = all[0]?.split('/').at(-1) === 'busybox' ? all.slice(1) : all
   const program = words[0]?.split('/').at(-1) ?? ''
-  const isShell = ['sh', 'bash', 'ash', 'dash', 'zsh', 'fish', 'busybox'].includes(program)
+  const isShell = ['sh', 'bash', 'ash', 'dash', 'zsh', 'fish'].includes(program)
   const isInit = ['init', 'systemd'].includes(program)
-  return words.length > 0 && !isInit && !(isShell && !words.includes('-c') && words.length < 3)
+  // With a file to read or a command it does something; with options alone it waits for somebody to type.
+  const isInteractive = isShell && words.slice(1).every((word) => /^-(?!c)/.test(word))
+  return words.length > 0 && !isInit && !isInteractive
 }
 
 /**

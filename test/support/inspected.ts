@@ -42,7 +42,7 @@ export const preparedDebian: InspectedImage = {
     ),
     gshadow: file('root:*::\nadm:*::\nsudo:*::\nshadow:*::\n', 0o640),
     inittab: null,
-    present: ['/bin/bash', '/usr/bin/setpriv', '/lib/systemd/system/ssh.service'],
+    present: ['/bin/bash', '/lib/systemd/system/ssh.service'],
     masked: [],
   },
 }
@@ -58,6 +58,6 @@ export const preparedSysvinit: InspectedImage = {
   files: {
     ...preparedDebian.files,
     inittab: file('id:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\n1:2345:respawn:/sbin/getty 38400 tty1\n'),
-    present: ['/bin/bash', '/usr/bin/setpriv'],
+    present: ['/bin/bash'],
   },
 }

@@ -70,8 +70,8 @@ describe('the image’s command as a service', () => {
 
   it.each([
     ['1000', 'User=bob\nGroup=1000\n'],
-    ['4711', 'User=4711\nGroup=0\n'],
-    ['4711:12', 'User=4711\nGroup=12\n'],
+    ['4711', 'User=slipway-app\nGroup=0\n'],
+    ['4711:12', 'User=slipway-app\nGroup=12\n'],
     ['bob:adm', 'User=bob\nGroup=adm\n'],
   ])('knows the user %s', (user, lines) => {
     expect(unit({ user })).toContain(lines)
@@ -121,6 +121,9 @@ describe('what is run unless somebody says otherwise', () => {
     [['/bin/sh', '-l'], false],
     [['/sbin/init'], false],
     [['sh', '-c', 'nginx'], true],
+    [['/bin/bash', '/entry.sh'], true],
+    [['busybox', 'httpd', '-f'], true],
+    [['busybox', 'sh'], false],
     [['nginx', '-g', 'daemon off;'], true],
     [[], false],
   ])('%j: %s', (command, expected) => {

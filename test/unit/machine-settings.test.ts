@@ -139,6 +139,14 @@ describe('accounts', () => {
     expect(text(tree, 'etc/shadow')).toContain(`\nbob:${HASH}:`)
   })
 
+  it('names the number as which the image runs', () => {
+    const applications = { ...preparedDebian.applications, user: '4711:12' }
+    const tree = edits({ runCommand: true }, { applications })
+    expect(text(tree, 'etc/passwd')).toContain('\nslipway-app:x:4711:12::/:/usr/sbin/nologin\n')
+    expect(text(tree, 'etc/group')).toContain('\nslipway-app:x:12:\n')
+    expect(paths(edits({ runCommand: true }))).not.toContain('etc/passwd')
+  })
+
   it('gives root the keys where there is no user', () => {
     expect(text(edits({ sshKeys: [KEY] }), 'root/.ssh/authorized_keys')).toBe(`${KEY}\n`)
   })

@@ -30,7 +30,7 @@ export interface MachineFacts extends Pick<ImageFacts, 'packageManager' | 'netwo
 }
 
 /** What decides how a setting is made. */
-const soughtPaths = ['/bin/bash', '/usr/bin/setpriv', '/lib/systemd/system/ssh.service'] as const
+const soughtPaths = ['/bin/bash', '/lib/systemd/system/ssh.service'] as const
 
 const managers: readonly [NonNullable<ImageFacts['packageManager']>, string][] = [
   ['apt', '/usr/bin/apt-get'],

@@ -15,6 +15,9 @@ const userGroups = ['audio', 'video', 'plugdev', 'netdev']
 /** Those of somebody who may become root: Debian's and everybody else's name, and who may read the logs. */
 const adminGroups = ['sudo', 'wheel', 'adm', 'systemd-journal']
 
+/** The name of a USER that is a number without one, as in many images. */
+export const APPLICATION_ACCOUNT = 'slipway-app'
+
 /** Lines of a file in the manner of passwd(5), by name, in their order. Lines of other forms survive. */
 type Table = string[][]
 
@@ -35,7 +38,8 @@ const find = (table: Table, name: string): string[] | undefined => table.find(([
  */
 export function accountEdits(image: InspectedImage, machine: MachineSettings): Result<TreeEdits> {
   const { rootPassword, user, sshKeys } = machine
-  if (rootPassword.kind === 'keep' && user === null && sshKeys.length === 0) return ok(noEdits)
+  const isNamed = !machine.runCommand || nameless(image) === null
+  if (rootPassword.kind === 'keep' && user === null && sshKeys.length === 0 && isNamed) return ok(noEdits)
   const { files } = image
   const passwd = readTable(files.passwd)
   const shadow = readTable(files.shadow)
@@ -55,6 +59,14 @@ export function accountEdits(image: InspectedImage, machine: MachineSettings): R
       'root',
       { empty: '', locked: '*', hash: 'hash' in rootPassword ? rootPassword.hash : '' }[rootPassword.kind],
     )
+  }
+  const application = machine.runCommand ? nameless(image) : null
+  if (application !== null) {
+    const { id, groupId } = application
+    passwd.push([APPLICATION_ACCOUNT, 'x', String(id), String(groupId), '', '/', '/usr/sbin/nologin'])
+    if (!group.some(([, , known]) => known === String(groupId))) {
+      group.push([APPLICATION_ACCOUNT, 'x', String(groupId), ''])
+    }
   }
   const added: AddedEntry[] = []
   if (user !== null) {
@@ -85,13 +97,22 @@ export function accountEdits(image: InspectedImage, machine: MachineSettings): R
   return ok({
     ...noEdits,
     added: [
-      tableFile('etc/passwd', passwd, files.passwd, 0o644, null),
-      tableFile('etc/shadow', shadow, files.shadow, 0o600, group),
-      tableFile('etc/group', group, files.group, 0o644, null),
+      // An image without them gets none that are empty.
+      ...(passwd.length === 0 ? [] : [tableFile('etc/passwd', passwd, files.passwd, 0o644, null)]),
+      ...(shadow.length === 0 ? [] : [tableFile('etc/shadow', shadow, files.shadow, 0o600, group)]),
+      ...(group.length === 0 ? [] : [tableFile('etc/group', group, files.group, 0o644, null)]),
       ...(files.gshadow === null ? [] : [tableFile('etc/gshadow', gshadow, files.gshadow, 0o600, group)]),
       ...added,
     ],
   })
+}
+
+/** The numbers of a USER for whom the image has no name; null when he has one, or is root. */
+function nameless(image: InspectedImage): { id: number; groupId: number } | null {
+  const [user = '', group = ''] = image.applications.user.split(':')
+  if (!/^\d+$/.test(user) || Number(user) === 0) return null
+  if (parsePasswd(image.files.passwd?.text ?? '').some(({ id }) => id === Number(user))) return null
+  return { id: Number(user), groupId: /^\d+$/.test(group) ? Number(group) : 0 }
 }
 
 /** Ids of a new user and his group: the same number where both are free. */

@@ -2,6 +2,7 @@ import { fail, ok, type Result } from '../../../shared/failure'
 import { parsePasswd, type Account } from '../../source/parse'
 import type { InspectedImage } from '../../source/tree-source'
 import type { AddedEntry } from '../edits'
+import { APPLICATION_ACCOUNT } from './accounts'
 import { commandWord, ownWantedBy, unitWord } from './systemd'
 import { shellWord, textFile } from './text'
 
@@ -16,7 +17,7 @@ interface Application {
   /** `NAME=value`, with PATH and HOME. */
   environment: readonly string[]
   directory: string
-  user: { name: string; id: number; group: string; isRoot: boolean; isKnown: boolean }
+  user: { name: string; group: string; isRoot: boolean }
 }
 
 /**
@@ -48,9 +49,6 @@ export function applicationFiles(image: InspectedImage): Result<AddedEntry[]> {
     user,
   }
   if (image.init?.kind === 'systemd') return ok(systemdUnits(application))
-  if (!user.isKnown && !image.files.present.includes('/usr/bin/setpriv')) {
-    return invalid(`the user ${user.name} has no name in the image`)
-  }
   return ok([script(application)])
 }
 
@@ -65,12 +63,11 @@ function findUser(
   if (account === undefined && asked !== 'root' && !/^\d+$/.test(asked)) return null
   const id = account?.id ?? (asked === 'root' ? 0 : Number(asked))
   const user = {
-    name: account?.name ?? asked,
-    id,
+    // systemd runs nothing as a number without a name; `accountEdits` gives it one.
+    name: account?.name ?? (id === 0 ? 'root' : APPLICATION_ACCOUNT),
     // A number without an account is in root's group (moby, daemon/oci_linux.go, getUser).
     group: group === '' ? String(account?.groupId ?? 0) : group,
     isRoot: id === 0,
-    isKnown: account !== undefined || id === 0,
   }
   return { user, home: account?.home ?? '/' }
 }
@@ -116,7 +113,7 @@ function systemdUnits({ words, environment, directory, user }: Application): Add
       '',
       '[Socket]',
       `ListenFIFO=${pipe}`,
-      `SocketUser=${user.isKnown ? user.name : String(user.id)}`,
+      `SocketUser=${user.name}`,
       'SocketMode=0600',
       'RemoveOnStop=yes',
     ]),
@@ -138,9 +135,7 @@ function systemdUnits({ words, environment, directory, user }: Application): Add
 function script({ words, environment, directory, user }: Application): AddedEntry {
   // The pipe is made by the user himself, who may then open /dev/stdout by name.
   const run = `env -i ${[...environment, ...words].map(shellWord).join(' ')} 2>&1 | logger -t ${NAME}`
-  const as = user.isKnown
-    ? `exec su -s /bin/sh ${shellWord(user.name)} -c`
-    : `exec setpriv --reuid ${user.id} --regid ${shellWord(user.group)} --clear-groups /bin/sh -c`
+  const as = `exec su -s /bin/sh ${shellWord(user.name)} -c`
   return textFile(
     APPLICATION_SCRIPT,
     [
