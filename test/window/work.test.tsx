@@ -173,6 +173,18 @@ describe('a disk', () => {
     expect(isEnabled('Write to a stick…')).toBe(true)
     expect(screen.getByText('sudo apt install qemu-system-x86')).toBeTruthy()
   })
+
+  it('for arm64 needs a QEMU of its own, and a packed one is not booted', async () => {
+    const arm: ListedDisk = { ...unprovenDisk, architecture: 'arm64', firmware: ['uefi'] }
+    await openWindow({ ...fullTopics, disks: [arm, { ...provenDisk, name: 'server.img.gz', format: 'gz' }] })
+    await chooseIn('Disks', 'my-machine.img')
+    expect(isEnabled('Preview')).toBe(false)
+    expect(isEnabled('Prove that it boots')).toBe(false)
+    expect(screen.getByText('sudo apt install qemu-system-arm qemu-utils qemu-efi-aarch64')).toBeTruthy()
+    await chooseIn('Disks', 'server.img.gz')
+    expect(isEnabled('Prove that it boots')).toBe(false)
+    expect(screen.getByRole('main').textContent).toContain('A packed disk is not booted here.')
+  })
 })
 
 describe('a drive', () => {

@@ -34,7 +34,10 @@ export function DiskPage(props: {
   const showInFolder = useCall('showDiskInFolder')
   const forget = useCall('forgetDisk')
   const failure = showInFolder.failure ?? forget.failure
-  const canPreview = disk.present && host?.qemu.found !== false
+  const isArm = disk.architecture === 'arm64'
+  const isPacked = disk.format === 'gz' || disk.format === 'xz' || disk.format === 'zst'
+  const hasQemu = host === undefined || (isArm ? host.qemu.arm64 : host.qemu.found)
+  const canPreview = disk.present && hasQemu && !isPacked
   const canWrite = disk.present && !(host?.elevation.needed === true && !host.elevation.found)
   return (
     <Page
@@ -89,7 +92,13 @@ export function DiskPage(props: {
           <p>It cannot be previewed or written. Put it back, or build the disk again.</p>
         </Notice>
       )}
-      {host !== undefined && <MissingParts host={host} />}
+      {isPacked && (
+        <Notice>
+          <p className={styles.strong}>A packed disk is not booted here.</p>
+          <p>It can be written as it is. To see whether it boots, unpack it, or build it as raw or qcow2.</p>
+        </Notice>
+      )}
+      {host !== undefined && <MissingParts host={host} isArm={isArm} />}
       <BootProofs disk={disk} canBoot={canPreview} isProving={props.isProving} />
       <Section title="Origin">
         <Facts
@@ -115,10 +124,19 @@ export function DiskPage(props: {
   )
 }
 
-function MissingParts({ host }: { host: HostState }) {
+function MissingParts({ host, isArm }: { host: HostState; isArm: boolean }) {
   return (
     <>
-      {!host.qemu.found && (
+      {isArm && !host.qemu.arm64 && (
+        <Notice>
+          <p className={styles.strong}>
+            There is no preview of arm64 machines on this computer: their QEMU or its firmware is not
+            installed.
+          </p>
+          <p>{host.qemu.armRemedy}</p>
+        </Notice>
+      )}
+      {!isArm && !host.qemu.found && (
         <Notice>
           <p className={styles.strong}>There is no preview on this computer: QEMU is not installed.</p>
           <p>{host.qemu.remedy}</p>
