@@ -1,7 +1,7 @@
 import type { FitAddon } from '@xterm/addon-fit'
 import type { Terminal } from '@xterm/xterm'
 import { bytesOf } from './port-channel'
-import { terminalDocument } from './terminal-document'
+import { withConstructedStyles } from './terminal-styles'
 
 /** Bytes that are kept until the terminal is first looked at. */
 const WAITING_LIMIT = 256 * 1024
@@ -63,7 +63,6 @@ export function createSerialSession(): SerialSession {
     ])
     if (isClosed) return
     const terminal = new XTerminal({
-      documentOverride: terminalDocument(document),
       fontFamily: getComputedStyle(document.documentElement).getPropertyValue('--mono'),
       fontSize: 13,
       scrollback: SCROLLBACK,
@@ -82,7 +81,7 @@ export function createSerialSession(): SerialSession {
       // The way out, as on the screen; every other key is the machine's.
       return !(event.ctrlKey && event.altKey && event.code === 'KeyG')
     })
-    terminal.open(element)
+    withConstructedStyles(document, () => terminal.open(element))
     opened = { terminal, fit }
     for (const bytes of waiting) terminal.write(bytes)
     waiting = []

@@ -51,7 +51,12 @@ function createScreen(): {
       // noVNC is a fifth of the window's code and only needed here.
       void import('@novnc/novnc').then(({ default: Rfb }) => {
         if (current !== port) return
-        rfb = new Rfb(element, portChannel(port))
+        const connected = new Rfb(element, portChannel(port))
+        // Disconnecting once more would be an error to noVNC.
+        connected.addEventListener('disconnect', () => {
+          if (rfb === connected) rfb = null
+        })
+        rfb = connected
         rfb.scaleViewport = true
         rfb.background = 'transparent'
       })
