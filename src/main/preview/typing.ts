@@ -2,10 +2,10 @@ import { fail, ok, type Result } from '../../shared/failure'
 import type { QmpClient } from './qmp'
 
 /** Characters that are typed at most: at this pace two minutes. */
-const CHARACTERS_LIMIT = 4000
+const CHARACTERS_LIMIT = 2000
 /** Milliseconds that a key is down, and between two keys: a PS/2 keyboard holds sixteen codes until the guest reads them. */
-const KEY_HOLD = 10
-const KEY_PAUSE = 30
+const KEY_HOLD = 20
+const KEY_PAUSE = 60
 
 /** Keys of a US keyboard whose name is not their character (QEMU's QKeyCode), plain and with Shift. */
 const keys: readonly (readonly [key: string, plain: string, shifted: string])[] = [
