@@ -135,7 +135,8 @@ function dataSection(program: Buffer): Buffer | null {
 
 /** The bytes of a 32-bit ELF module at `start`, which ends with its table of sections. */
 function moduleAt(data: Buffer, start: number, limit: number): Buffer | null {
-  if (data.toString('latin1', start, start + 6) !== '\x7fELF\x01\x01') return null
+  if (start + ELF32_SHNUM + 2 > limit || data.toString('latin1', start, start + 6) !== '\x7fELF\x01\x01')
+    return null
   const sections = data.readUInt32LE(start + ELF32_SHOFF)
   const size = data.readUInt16LE(start + ELF32_SHENTSIZE) * data.readUInt16LE(start + ELF32_SHNUM)
   const end = start + sections + size

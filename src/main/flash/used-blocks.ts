@@ -93,7 +93,8 @@ async function ext4Ranges(read: ReadAt, start: number, length: number): Promise<
     (superblock.s_feature_incompat & ~INCOMPAT_UNDERSTOOD) === 0 &&
     (superblock.s_feature_ro_compat & ~RO_COMPAT_UNDERSTOOD) === 0 &&
     superblock.s_blocks_count_hi === 0 &&
-    perGroup > 0 &&
+    // mke2fs(8), -g: at least 256; one block a group would ask for gigabytes of descriptors.
+    perGroup >= 256 &&
     perGroup <= 8 * blockBytes &&
     superblock.s_inodes_per_group > 0 &&
     superblock.s_inode_size >= 128 &&
