@@ -135,6 +135,7 @@ describe('the whole job, once, in the window', () => {
     await window.picture('4-disk')
     expect((await readdir(join(folder, 'Slipway'))).sort()).toEqual([
       'my-machine.img',
+      'my-machine.img.slipway-map.json',
       'my-machine.img.slipway.json',
     ])
   })

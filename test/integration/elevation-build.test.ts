@@ -168,7 +168,13 @@ describe('the HOWTO’s image', () => {
       const names = new Set(listed.stdout.split('\n').map((name) => name.replace(/\/$/, '')))
       const found = await execa('find', ['.', '-mindepth', '1', '-printf', '%P\\n'], { cwd: root })
       const more = found.stdout.split('\n').filter((name) => !names.has(name))
-      const added = ['boot/ldlinux.c32', 'boot/ldlinux.sys', 'boot/syslinux.cfg', 'lost+found']
+      const added = [
+        'boot/ldlinux.c32',
+        'boot/ldlinux.sys',
+        'boot/syslinux.cfg',
+        'etc/systemd/system/systemd-firstboot.service',
+        'lost+found',
+      ]
       expect(more.filter((name) => name !== 'etc/fstab').sort()).toEqual(added)
       expect(await readFile(join(root, 'boot/syslinux.cfg'), 'utf8')).toContain(
         `root=UUID=${DISK_UUID} rootwait rw quiet`,
