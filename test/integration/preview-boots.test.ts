@@ -151,6 +151,12 @@ test.skipIf(disk === undefined)(
       )
       expect(text).toContain('Secure boot enabled')
       expect(text).toMatch(/\[(?:integrity|confidentiality)\]/)
+      // The HOWTO's image brings no network set-up of its own.
+      await ask(
+        machine,
+        "clear; mkdir -p /run/systemd/network; printf '[Match]\\nType=ether\\n[Network]\\nDHCP=ipv4\\n' > /run/systemd/network/a.network; systemctl start systemd-networkd; until networkctl | grep -q routable; do sleep 1; done; echo routable_$((40+2))",
+        /routable_42/,
+      )
       const [forward] = machine.forwards
       expect(forward?.guestPort).toBe(80)
       expect(await askPort(forward?.hostPort ?? 0)).toBe('http')
