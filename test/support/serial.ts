@@ -31,9 +31,10 @@ export function serialConsole(machine: Machine): SerialConsole {
   return {
     waitFor,
     async logIn(milliseconds) {
-      await waitFor(/login: $/, milliseconds)
+      // Messages of the kernel may follow a prompt, and the prompt waits all the same.
+      await waitFor(/login: /, milliseconds)
       type('root')
-      await waitFor(/# $/, 120_000)
+      await waitFor(/[~/]# /, 120_000)
       // The sum keeps the answer apart from the echo of the question.
       type(
         'dmesg -n 1; stty -echo cols 1000; export PAGER=cat SYSTEMD_PAGER=cat PS1=; PS2=; bind "set enable-bracketed-paste off"; echo READY$((40 + 2))',
