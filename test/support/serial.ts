@@ -11,7 +11,7 @@ export interface SerialConsole {
 }
 
 /** Sits down at a machine's serial port. */
-export function serialConsole(machine: Machine): SerialConsole {
+export function serialConsole(machine: Pick<Machine, 'onSerial' | 'writeSerial'>): SerialConsole {
   let text = ''
   machine.onSerial((bytes) => {
     text += bytes.toString('latin1')

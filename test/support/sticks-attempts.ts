@@ -1,0 +1,116 @@
+import type { ListedDrive } from '../../src/main/drives/watch'
+import type { RefusalReason } from '../../src/shared/drive'
+import type { Stick } from './sticks'
+import { DISK_ON_STICK, plugged, root } from './sticks-cast'
+import type { RogueAttempt } from './sticks-guest'
+import { GUEST_DISK } from './sticks-image'
+
+const refusal = (...reasons: RefusalReason[]): object => ({
+  code: 'drive-refused',
+  facts: { reasons },
+})
+
+/** What is tried, as words for the terminal form, and as what a taken-over one would ask the helper for. */
+export interface Attempt {
+  what: string
+  stick: Stick
+  /** Everything is allowed that is not named here. */
+  without?: 'unmount' | 'expert'
+  /** What the terminal form answers; what the helper answers where it is another code. Null where it has no such way. */
+  cli: object | null
+  helper: object
+  disk?: string
+  confirmation?: string
+  /** What follows the device's name. */
+  suffix?: string
+  serial?: string
+}
+
+/** Everything that must be refused. */
+export const attempts: Attempt[] = [
+  ...[
+    { what: 'that the machine runs from', stick: root, answer: refusal('system') },
+    { what: 'that it swaps to', stick: plugged.swap, answer: refusal('system') },
+    { what: 'that a device mapper device lies on', stick: plugged.mapped, answer: refusal('in-use') },
+    { what: 'that a loop device lies on', stick: plugged.looped, answer: refusal('in-use') },
+    { what: 'that is write-protected', stick: plugged.locked, answer: refusal('read-only') },
+    { what: 'that is too small', stick: plugged.small, answer: refusal('too-small') },
+    { what: 'that is very large', stick: plugged.large, answer: refusal('large'), without: 'expert' },
+    {
+      what: 'that is built in',
+      stick: plugged.internal,
+      answer: refusal('not-removable'),
+      without: 'expert',
+    },
+    { what: 'that is mounted', stick: plugged.mounted, answer: refusal('mounted'), without: 'unmount' },
+    {
+      what: 'that the disk itself lies on',
+      stick: plugged.mounted,
+      disk: DISK_ON_STICK,
+      answer: refusal('system'),
+    },
+    {
+      what: 'under another name',
+      stick: plugged.target,
+      confirmation: 'QEMU QEMU HARD DISK',
+      answer: { code: 'confirmation-wrong' },
+    },
+  ].map(({ answer, ...attempt }) => ({ ...attempt, cli: answer, helper: answer }) as Attempt),
+  {
+    what: 'that is mounted and in use, though it may be unmounted',
+    stick: plugged.mounted,
+    cli: { code: 'drive-busy' },
+    helper: { code: 'drive-busy' },
+  },
+  {
+    what: 'that another program holds',
+    stick: plugged.firstTwin,
+    cli: { code: 'drive-busy' },
+    helper: { code: 'drive-busy' },
+  },
+  {
+    what: 'that another program has open, though it does not hold it',
+    stick: plugged.secondTwin,
+    cli: { code: 'drive-busy' },
+    helper: { code: 'drive-busy' },
+  },
+  {
+    what: 'but a partition',
+    stick: plugged.mounted,
+    suffix: '1',
+    cli: refusal('type'),
+    helper: { code: 'drive-gone' },
+  },
+  {
+    what: 'that has another serial number than the confirmed one',
+    stick: plugged.target,
+    serial: 'OTHER',
+    cli: null,
+    helper: { code: 'drive-changed', facts: { field: 'serial' } },
+  },
+]
+
+/** The words that have the terminal form try it. */
+export function wordsOf(attempt: Attempt, drive: ListedDrive): string[] {
+  const allowed = (['unmount', 'expert'] as const).filter((option) => option !== attempt.without)
+  return [
+    ...['flash', attempt.disk ?? GUEST_DISK, `${drive.device}${attempt.suffix ?? ''}`],
+    ...['--confirm', attempt.confirmation ?? drive.name],
+    ...allowed.map((option) => `--${option}`),
+  ]
+}
+
+/** The same, asked of the helper. */
+export function rogueOf(attempt: Attempt, drive: ListedDrive): RogueAttempt {
+  const { disk, confirmation, without } = attempt
+  return {
+    like: drive.device,
+    drive: {
+      device: `${drive.device}${attempt.suffix ?? ''}`,
+      serial: attempt.serial ?? drive.serial,
+    },
+    ...(disk === undefined ? {} : { disk }),
+    ...(confirmation === undefined ? {} : { confirmation }),
+    ...(without === undefined ? {} : { [without]: false }),
+  }
+}
