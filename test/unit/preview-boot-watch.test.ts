@@ -22,6 +22,7 @@ test.each<[BootOutcome | null, string[]]>([
     'emergency-shell',
     ['You are in emergency mode. After logging in, type "journalctl -xb"', 'Press Enter for maintenance'],
   ],
+  ['emergency-shell', ['Press Enter for maintenance', '(or press Control-D to continue): ']],
   ['boot-loader-prompt', ['Could not find kernel image: linux', 'boot: ']],
   ['boot-loader-prompt', ['error: no such partition.', 'Entering rescue mode...', 'grub rescue> ']],
   [

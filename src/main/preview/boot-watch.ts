@@ -27,7 +27,11 @@ const CURSOR = /\ufffd$/
 /** By the last row with text: a prompt counts only while it waits. */
 const prompts: readonly (readonly [BootOutcome, RegExp])[] = [
   ['initramfs-shell', /^\(initramfs\)|^dracut:.*#$|^\[rootfs [^\]]*\]#$|^sh: can't access tty/],
-  ['emergency-shell', /Press Enter for maintenance|Give root password for maintenance/],
+  // util-linux, sulogin.c: the question is of two rows, and the second waits.
+  [
+    'emergency-shell',
+    /(?:Press Enter|Give root password) for maintenance|^\(or press Control-D to continue\)/,
+  ],
   ['boot-loader-prompt', /^boot:|^grub(?: rescue)?>/],
   ['no-bootable-device', /^Shell>/],
 ]
