@@ -2,9 +2,17 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../setup/run.mjs'
 
-/** mke2fs -d reads a tar from 1.47.1 on, when libarchive is there; Debian 12 has 1.47.0, Debian 13 what is needed. */
-const SOURCE =
-  'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main\n'
+/**
+ * The archive that this Debian is installed from also has the next release: mke2fs -d reads a tar from 1.47.1 on,
+ * when libarchive is there; Debian 12 has 1.47.0, Debian 13 what is needed.
+ * @returns {Promise<string | null>} a line of sources.list(5), or null when apt knows no archive of Debian
+ */
+async function nextRelease() {
+  const targets = await run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)'])
+  const uri = /^Debian Debian (\S+)$/m.exec(targets.stdout)?.[1]
+  const keys = '/usr/share/keyrings/debian-archive-keyring.gpg'
+  return uri === undefined ? null : `deb [signed-by=${keys}] ${uri} trixie main\n`
+}
 
 /**
  * Debian 13's mke2fs with its own libraries, unpacked into a folder: nothing is installed.
@@ -12,11 +20,15 @@ const SOURCE =
  * @returns {Promise<{ command: string, args: string[], version: string } | string>} how it is called, or why it is not to be had
  */
 export async function newerMke2fs(folder) {
+  const source = await nextRelease()
+  if (source === null) {
+    return 'apt knows no archive of Debian'
+  }
   const at = (path) => join(folder, path)
   for (const path of ['lists/partial', 'cache/archives/partial', 'state', 'debs', 'root']) {
     await mkdir(at(path), { recursive: true })
   }
-  await writeFile(at('sources.list'), SOURCE)
+  await writeFile(at('sources.list'), source)
   await writeFile(at('state/status'), '')
   const settings = {
     'Dir::Etc::sourcelist': at('sources.list'),

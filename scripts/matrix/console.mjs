@@ -62,7 +62,8 @@ export async function bootDisk(disk, { firmware, ports = [] }) {
 
   /** Logs in, and becomes root where that is somebody else. @param {{ name: string, password: string | null }} user */
   async function logIn({ name, password }) {
-    await waitFor(/login: $/, LOGIN_TIMEOUT)
+    // Messages of the kernel may follow a prompt, and the prompt waits all the same.
+    await waitFor(/login: /, LOGIN_TIMEOUT)
     text = ''
     type(name)
     if (password !== null) {
@@ -70,14 +71,14 @@ export async function bootDisk(disk, { firmware, ports = [] }) {
       text = ''
       type(password)
     }
-    await waitFor(/[#$] $/, COMMAND_TIMEOUT)
+    await waitFor(/[~/][#$] /, COMMAND_TIMEOUT)
     if (name !== 'root') {
       text = ''
       type('sudo -i')
       await waitFor(/(assword|asswort)[^\n]*: ?$/, COMMAND_TIMEOUT)
       text = ''
       type(password)
-      await waitFor(/# $/, COMMAND_TIMEOUT)
+      await waitFor(/[~/]# /, COMMAND_TIMEOUT)
     }
     text = ''
     type(

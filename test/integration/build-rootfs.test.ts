@@ -15,11 +15,11 @@ import {
 } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { blockMapOf } from '../../src/main/library/block-map'
 import type { DiskRecord } from '../../src/shared/disk'
 import { makeTar, type Member } from '../support/daemon'
+import { buildPrograms } from '../support/programs'
 
 const MIB = 1024 * 1024
 const NOBODY = 65534
@@ -78,17 +78,7 @@ beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/slipway-rootfs-')
   await chmod(folder, 0o755)
   programs = join(folder, 'programs')
-  for (const [mode, name] of [
-    ['slipway', 'cli'],
-    ['direct', 'direct'],
-  ] as const) {
-    await build({
-      configFile: resolve('vite.node.config.ts'),
-      mode,
-      logLevel: 'error',
-      build: { outDir: join(programs, name) },
-    })
-  }
+  await buildPrograms(programs, ['cli', 'direct'])
   await writeFile(join(programs, 'as-nobody.cjs'), asNobody)
   for (const name of ['one', 'two', 'empty']) await mkdir(join(folder, name))
   await chown(join(folder, 'two'), NOBODY, NOBODY)

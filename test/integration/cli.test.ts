@@ -4,12 +4,12 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { JOB_LABEL } from '../../src/main/docker/container'
 import { importImage, makeTar, startDaemon, type Daemon } from '../support/daemon'
 import { layerOf, machineWords, newDockerSave, tarOf } from '../support/image-archives'
 import { attachLoop, detachLoop } from '../support/loop'
+import { buildPrograms } from '../support/programs'
 
 const MIB = 1024 * 1024
 /** What the packages that stay outside of the bundle are found from. */
@@ -19,18 +19,7 @@ let daemon: Daemon
 let folder: string
 
 beforeAll(async () => {
-  for (const [mode, name] of [
-    ['slipway', 'cli'],
-    ['helper', 'helper'],
-    ['direct', 'direct'],
-  ] as const) {
-    await build({
-      configFile: resolve('vite.node.config.ts'),
-      mode,
-      logLevel: 'error',
-      build: { outDir: join(programs, name) },
-    })
-  }
+  await buildPrograms(programs, ['cli', 'helper', 'direct'])
   daemon = await startDaemon()
   // Not a machine that boots, but one that can be built: the boot itself is tested with the HOWTO's.
   const machine = makeTar([

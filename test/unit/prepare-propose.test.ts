@@ -158,7 +158,7 @@ describe('the builder’s answer', () => {
   })
 
   it.each([
-    ['E: Unable to fetch: Temporary failure resolving deb.debian.org', 'network'],
+    ['E: Unable to fetch: Temporary failure resolving archive.example.org', 'network'],
     ['WARNING: fetching: temporary error (try again later)', 'network'],
     ['Curl error (6): Could not resolve hostname', 'network'],
     ['error: failed retrieving file core.db from mirror', 'network'],
