@@ -1,8 +1,25 @@
 import { builtinModules } from 'node:module'
 import { resolve } from 'node:path'
-import { defineConfig } from 'vite'
+import { defineConfig, type Plugin } from 'vite'
 
 const nodeBuiltins = [...builtinModules, ...builtinModules.map((name) => `node:${name}`)]
+
+/**
+ * Parts of dockerode that nothing here uses and that are most of the time the terminal form takes to start (100 ms,
+ * measured): gRPC, for sessions that are never opened, and ssh2: an engine behind `ssh://` is refused before
+ * (`docker/connect.ts`). They are left out.
+ */
+const unused = ['@grpc/grpc-js', '@grpc/proto-loader', 'ssh2']
+
+function leanDockerode(): Plugin {
+  const empty = '\0empty.cjs'
+  return {
+    name: 'lean-dockerode',
+    enforce: 'pre',
+    resolveId: (id) => (unused.includes(id) ? empty : null),
+    load: (id) => (id === empty ? 'module.exports = {}' : null),
+  }
+}
 
 /**
  * What runs outside the Electron main process, each built as one file: the
@@ -17,7 +34,7 @@ export default defineConfig(({ mode }) => {
     slipway: {
       entry: 'src/main/cli.ts',
       folder: 'out/cli',
-      external: ['dockerode', 'drivelist', 'sudo-prompt'],
+      external: ['drivelist', 'sudo-prompt'],
     },
   }
   const chosen = entries[mode]
@@ -25,6 +42,7 @@ export default defineConfig(({ mode }) => {
     throw new Error(`vite.node.config.ts: --mode must be one of ${Object.keys(entries).join(', ')}`)
   }
   return {
+    plugins: [leanDockerode()],
     build: {
       outDir: chosen.folder,
       target: 'node20',
