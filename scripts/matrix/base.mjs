@@ -9,6 +9,8 @@ import { runAsRoot } from '../setup/run.mjs'
 /** Debian's own names of what images call by number. */
 const releases = { bullseye: '11', bookworm: '12', trixie: '13', sid: 'sid' }
 
+const EXPIRED = '--aptopt=Acquire::Check-Valid-Until "false"'
+
 /**
  * Makes the image of an entry from the Debian archive, without a registry.
  * @param {string} host of the engine
@@ -52,7 +54,10 @@ export async function removeImages(host, entry) {
   ])
 }
 
-/** The base file system, made once and kept. */
+/**
+ * The base file system, made once and kept. A mirror that is a copy of some day still has what it says, though its
+ * lists of sid have expired (apt.conf(5), Acquire::Check-Valid-Until); mmdebstrap keeps the option in the tree.
+ */
 async function baseTar({ suite, include = [] }) {
   const kind = include.length === 0 ? releases[suite] : `${releases[suite]}-${include.join('-')}`
   const tar = join(cache, `debian-${kind}-${process.arch}.tar`)
@@ -61,7 +66,7 @@ async function baseTar({ suite, include = [] }) {
   const unfinished = `${tar}.${process.pid}.tar`
   try {
     const packages = include.length === 0 ? [] : [`--include=${include.join(',')}`]
-    await must(runAsRoot('mmdebstrap', ['--variant=minbase', ...packages, suite, unfinished]))
+    await must(runAsRoot('mmdebstrap', ['--variant=minbase', EXPIRED, ...packages, suite, unfinished]))
     await rename(unfinished, tar)
   } finally {
     await rm(unfinished, { force: true })

@@ -71,7 +71,11 @@ const residue = check(
   /^(\/dev\/\S+ +)?rw$/,
 )
 const systemd = [
-  check('no unit failed', 'systemctl is-system-running --wait; systemctl --failed --no-legend', /^running$/),
+  check(
+    'no unit failed',
+    'systemctl is-system-running --wait; for unit in $(systemctl --failed --no-legend --plain | cut -d" " -f1); do journalctl --no-pager -n 20 -u $unit; done',
+    /^running$/,
+  ),
   check('systemd-detect-virt finds no container', 'systemd-detect-virt --container', /^none$/),
   check('a machine id of its own', 'cat /etc/machine-id', /^[0-9a-f]{32}$/),
   residue,

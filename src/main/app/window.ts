@@ -40,6 +40,20 @@ export function openWindow(preload: string, icon: string): BrowserWindow {
   window.on('close', () => {
     if (!window.isMinimized()) void writeBounds(boundsFile, window.getNormalBounds())
   })
+  reloadWhenGone(window)
   void window.loadURL(`${APP_ORIGIN}/index.html`)
   return window
+}
+
+/** Milliseconds after one loss of the page within which another is not answered by a reload: it would go on for ever. */
+const LEAST_LIFE = 2000
+
+/** Loads the page again when its process is gone. Nothing is lost but what was typed: the main process has every state. */
+function reloadWhenGone(window: BrowserWindow): void {
+  let lastLoss = -Infinity
+  window.webContents.on('render-process-gone', (_event, { reason }) => {
+    const sinceLoss = performance.now() - lastLoss
+    lastLoss = performance.now()
+    if (reason !== 'clean-exit' && sinceLoss >= LEAST_LIFE) window.webContents.reload()
+  })
 }
