@@ -1,7 +1,7 @@
 import { mkdtemp, rm, truncate, writeFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cleanUp, defer } from './setup/clean-up.mjs'
-import { engineAnswers, startEngine } from './setup/engine.mjs'
+import { docker, engineAnswers, startEngine } from './setup/engine.mjs'
 import { root } from './setup/paths.mjs'
 import { run } from './setup/run.mjs'
 import { say } from './setup/talk.mjs'
@@ -81,20 +81,29 @@ const IDENTITY =
 async function build(host, entry, image, workspace, disk) {
   const settings = join(workspace, 'machine.json')
   await writeFile(settings, JSON.stringify(entry.machine))
+  let source = [image]
+  if (entry.saved === true) {
+    const archive = join(workspace, 'saved.tar')
+    await docker(host, ['save', '--output', archive, image])
+    source = ['--archive', archive]
+  }
   const words = [
-    'build',
-    image,
-    '-o',
-    disk,
-    '--machine',
-    settings,
-    '--kernel-arguments',
-    'console=tty0 console=ttyS0',
+    ...['build', ...source, '-o', disk, '--machine', settings],
+    ...['--kernel-arguments', 'console=tty0 console=ttyS0'],
+    ...(entry.options ?? []),
+    ...(entry.prepare ? ['--prepare'] : []),
   ]
   const { code, stdout, stderr } = await run(
     process.execPath,
-    [join(root, 'out/cli/slipway.cjs'), ...words, ...(entry.prepare ? ['--prepare'] : [])],
-    { env: { ...process.env, DOCKER_HOST: host, XDG_DATA_HOME: workspace } },
+    [join(root, 'out/cli/slipway.cjs'), ...words],
+    {
+      env: {
+        ...process.env,
+        // An address where nobody answers: an archive needs no engine.
+        DOCKER_HOST: entry.saved === true ? 'unix:///nonexistent/docker.sock' : host,
+        XDG_DATA_HOME: workspace,
+      },
+    },
   )
   if (code !== 0) throw new Error(`slipway build ended with exit code ${code}:\n${stdout}${stderr}`)
 }

@@ -54,8 +54,9 @@ export async function bootDisk(disk, { firmware, ports = [] }) {
       text
         .slice(0, text.indexOf('<<END42>>'))
         .replaceAll('\r', '')
-        // eslint-disable-next-line no-control-regex -- settings of the terminal (ECMA-48)
-        .replace(/\u001b\[[0-9;?]*[a-zA-Z]/g, '')
+        // Settings of the terminal (ECMA-48), and what systemd tells it of each command (UAPI.15, OSC context).
+        // eslint-disable-next-line no-control-regex
+        .replace(/\u001b\[[0-9;?]*[a-zA-Z]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)/g, '')
         .trim()
     )
   }

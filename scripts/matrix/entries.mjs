@@ -1,12 +1,13 @@
 /**
  * What `npm run matrix` builds and boots. `suite` is Debian's; `include` packages of the base image; `dockerfile`
- * lines after its FROM; `machine` settings beyond the defaults; `login` who logs in at the serial console.
+ * lines after its FROM; `machine` settings beyond the defaults; `login` who logs in at the serial console; `options`
+ * of `slipway build`; `saved`: built from what `docker save` writes, with no engine.
  *
  * @typedef {{ title: string, command: string, answer: RegExp }} Check
  * @typedef {{
  *   name: string, about: string, suite: string, include?: string[], dockerfile?: string[], files?: Record<string, string>,
  *   prepare: boolean, machine: object, firmware: 'bios' | 'uefi', login: { name: string, password: string | null },
- *   port?: number, growBytes?: number, bootTwice?: boolean, checks: Check[],
+ *   port?: number, growBytes?: number, bootTwice?: boolean, options?: string[], saved?: boolean, checks: Check[],
  * }} Entry
  */
 
@@ -111,6 +112,21 @@ const chosen = [
   ),
   check('swap', 'grep -c ^/swapfile /proc/swaps', /^1$/),
 ]
+/** In the network that QEMU makes for its machines (qemu-options, `-netdev user`). */
+const fixed = { kind: 'static', address: '10.0.2.77/24', gateway: '10.0.2.2', nameservers: ['10.0.2.3'] }
+const fixedAddress = [
+  check(
+    'the fixed address, and it alone',
+    'ip -4 -o address show scope global | cut -d" " -f7',
+    /^10\.0\.2\.77\/24$/,
+  ),
+  check('the way out', 'ip route show default | cut -d" " -f3', /^10\.0\.2\.2$/),
+  check('the name server', 'cat /etc/resolv.conf; resolvectl dns 2>/dev/null', /10\.0\.2\.3/),
+]
+const bootable = [
+  'ARG DEBIAN_FRONTEND=noninteractive',
+  'RUN apt-get update && apt-get install -y linux-image-amd64 systemd-sysv console-setup-linux udev iproute2 && passwd -d root',
+]
 const grown = check(
   'the root took the whole drive',
   'ls /etc/slipway; df -m --output=size / | tail -n 1',
@@ -187,14 +203,57 @@ export const entries = [
     name: 'bootable',
     about: 'the HOWTO’s machine, which boots already and is left alone',
     suite: 'bookworm',
-    dockerfile: [
-      'ARG DEBIAN_FRONTEND=noninteractive',
-      'RUN apt-get update && apt-get install -y linux-image-amd64 systemd-sysv console-setup-linux udev iproute2 && passwd -d root',
-    ],
+    dockerfile: bootable,
     prepare: false,
     machine: {},
     firmware: 'bios',
     login: root,
     checks: systemd,
+  },
+  {
+    name: 'network-manager',
+    about: 'Debian 12 with NetworkManager, an address of its own and two consoles in the boot menu',
+    suite: 'bookworm',
+    include: ['network-manager'],
+    prepare: true,
+    machine: { hostname: 'fixed', network: fixed, serialConsole: true },
+    firmware: 'bios',
+    login: root,
+    checks: [...systemd, ...fixedAddress, check('its manager', 'nmcli -t -f state general', /^connected/)],
+  },
+  {
+    name: 'ifupdown',
+    about: 'Debian 12 with ifupdown and an address of its own',
+    suite: 'bookworm',
+    include: ['ifupdown'],
+    prepare: true,
+    machine: { hostname: 'fixed', network: fixed },
+    firmware: 'uefi',
+    login: root,
+    checks: [...systemd, ...fixedAddress],
+  },
+  {
+    name: 'kernel-engine',
+    about: 'plain Debian 12 by the kernel engine, with an address of its own and every other setting',
+    suite: 'bookworm',
+    prepare: true,
+    machine: { ...everything, network: fixed, runCommand: false },
+    firmware: 'bios',
+    login: ada,
+    growBytes: 700 * MIB,
+    options: ['--engine', 'kernel'],
+    checks: [...systemd, ...fixedAddress, ...chosen, grown],
+  },
+  {
+    name: 'archive',
+    about: 'the HOWTO’s machine from what docker save wrote, without an engine',
+    suite: 'bookworm',
+    dockerfile: bootable,
+    prepare: false,
+    machine: { hostname: 'saved' },
+    firmware: 'uefi',
+    login: root,
+    saved: true,
+    checks: [...systemd, check('host name', 'hostname', /^saved$/)],
   },
 ]

@@ -67,6 +67,11 @@ export const flashRequestSchema = z.object({
   /** Bytes of all data frames that will come, for the progress and as a check; null while that is unknown. */
   dataBytes: z.number().int().nonnegative().nullable(),
   /**
+   * Whether the data comes from the beginning to the end, as from a file, or in any order, as a disk that is made at
+   * this moment; never twice to one place.
+   */
+  order: z.enum(['ascending', 'any']),
+  /**
    * What the drives must not take from the asking user: the source file, Slipway's own files, the Docker data root.
    * The helper adds its own list to it; nothing here makes a drive writable.
    */

@@ -10,7 +10,7 @@ const families: Record<
     proven: readonly string[]
   }
 > = {
-  debian: { distributions: ['debian'], packageManagers: ['apt'], proven: [] },
+  debian: { distributions: ['debian'], packageManagers: ['apt'], proven: ['11', '12', '13', ''] },
   ubuntu: { distributions: ['ubuntu'], packageManagers: ['apt'], proven: [] },
   alpine: { distributions: ['alpine'], packageManagers: ['apk'], proven: [] },
   fedora: {

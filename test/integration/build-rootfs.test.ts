@@ -62,7 +62,7 @@ const asNobody = `
 const Module = require('node:module')
 const { readFileSync } = require('node:fs')
 const loaded = {}
-for (const name of ['dockerode', 'drivelist', 'sudo-prompt']) {
+for (const name of ['drivelist', 'sudo-prompt']) {
   loaded[name] = require(require.resolve(name, { paths: [process.env.CHECKOUT] }))
 }
 const load = Module._load

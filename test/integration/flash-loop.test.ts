@@ -102,7 +102,14 @@ async function disk(sizeBytes: number): Promise<{ path: string; bytes: Buffer }>
 
 function planFor({ device }: ClaimedDevice, target: Stick, { length }: Buffer): WritePlan {
   const targets = [{ device, name: target.device }]
-  return { targets, sizeBytes: length, isSizeKnown: true, dataBytes: length, verify: true }
+  return {
+    targets,
+    sizeBytes: length,
+    isSizeKnown: true,
+    dataBytes: length,
+    order: 'ascending',
+    verify: true,
+  }
 }
 
 /** What is really on the medium. */

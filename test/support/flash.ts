@@ -32,6 +32,7 @@ export function requestFor(
     sizeBytes,
     isSizeKnown: true,
     dataBytes: sizeBytes,
+    order: 'ascending',
     needed: { paths: [], files: [] },
     verify: true,
     eject: false,

@@ -64,7 +64,15 @@ function pattern(length: number): Buffer {
 function planFor(device: FlashDevice, disk: Buffer, changes: Partial<WritePlan> = {}): WritePlan {
   const { length } = disk
   const targets = [{ device, name: '/dev/x' }]
-  return { targets, sizeBytes: length, isSizeKnown: true, dataBytes: length, verify: true, ...changes }
+  return {
+    targets,
+    sizeBytes: length,
+    isSizeKnown: true,
+    dataBytes: length,
+    order: 'ascending',
+    verify: true,
+    ...changes,
+  }
 }
 
 const written = { ok: true, value: [null] }
@@ -75,6 +83,60 @@ const failed = (code: string, facts: object = {}): object => ({
 
 const isBlank = (drive: Memory): boolean => isAll(drive.content.subarray(0, HEAD_BYTES), 0)
 const isAll = (bytes: Buffer, value: number): boolean => bytes.equals(Buffer.alloc(bytes.length, value))
+
+describe('pieces in any order', () => {
+  const straight = { order: 'any', dataBytes: null } as const
+
+  test('land byte for byte, both ends of the disk at the very last', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 1e9 }), { minLength: 40, maxLength: 40 }),
+        async (keys) => {
+          const disk = pattern(10 * MIB)
+          const drive = memoryDrive(disk.length)
+          const pieces = piecesOf(disk, 256 * 1024)
+            .map((piece, index) => ({ piece, key: keys[index % keys.length] ?? 0 }))
+            .sort((a, b) => a.key - b.key)
+            .map(({ piece }) => piece)
+          expect(await writeDisk(planFor(drive, disk, straight), testJob(pieces))).toEqual(written)
+          expect(drive.content.equals(disk)).toBe(true)
+          const isEnd = (position: number): boolean => position < HEAD_BYTES || position >= disk.length - MIB
+          const body = drive.log.findLastIndex(({ kind, position }) => kind === 'write' && !isEnd(position))
+          const after = drive.log
+            .slice(body)
+            .filter(({ kind, position }) => kind === 'write' && isEnd(position))
+          expect(after.map(({ position }) => position)).toEqual([disk.length - MIB, 0])
+        },
+      ),
+      { numRuns: 20 },
+    )
+  })
+
+  test('that end early leave both ends blank, whatever came', async () => {
+    const disk = pattern(10 * MIB)
+    const drive = memoryDrive(disk.length)
+    const pieces = piecesOf(disk).toReversed()
+    const job = testJob(pieces)
+    drive.fault = (kind) => {
+      if (kind === 'read') throw new DriveError(0, 'EIO')
+    }
+    expect(await writeDisk(planFor(drive, disk, straight), job)).toEqual(failed('drive-io'))
+    expect(isBlank(drive)).toBe(true)
+    expect(isAll(drive.content.subarray(disk.length - MIB), 0)).toBe(true)
+  })
+
+  test('are refused where something is already', async () => {
+    const disk = pattern(10 * MIB)
+    const drive = memoryDrive(disk.length)
+    const pieces = piecesOf(disk)
+    const result = await writeDisk(
+      planFor(drive, disk, straight),
+      testJob([...pieces, ...pieces.slice(1, 2)]),
+    )
+    expect(result).toMatchObject({ ok: false, failure: { code: 'helper-protocol' } })
+    expect(isBlank(drive)).toBe(true)
+  })
+})
 
 describe('a whole disk', () => {
   test('lands byte for byte; what lies beyond it keeps its old data, but for the last MiB', async () => {

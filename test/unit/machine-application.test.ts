@@ -101,6 +101,8 @@ describe('the image’s command as a service', () => {
     expect(files({}, preparedSysvinit).get('etc/slipway/application')).toContain(
       'exec su -s /bin/sh www-data -c ',
     )
+    // A server on port 80 that is not root's.
+    expect(files({}, preparedSysvinit).get('etc/slipway/application')).toContain('ip_unprivileged_port_start')
   })
 
   it('says when there is nothing to run, or nobody', () => {

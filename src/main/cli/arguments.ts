@@ -26,7 +26,7 @@ export type Command =
       name: 'build'
       json: boolean
       source: BuildSource
-      output: string
+      target: { kind: 'file'; path: string } | { kind: 'drives'; choice: DriveChoice }
       /** Without those of the machine, which depend on the image. */
       settings: BuildSettings
       /** A file with settings of the machine. */
@@ -57,18 +57,23 @@ export type Command =
       name: 'flash'
       json: boolean
       disk: string
-      /** One or more. */
-      devices: string[]
-      /** What was typed in advance, in the order of the devices; none to ask. */
-      confirmations: string[]
-      /** Device names that were typed in advance for the expert setting. */
-      deviceConfirmations: string[]
-      unmount: boolean
-      expert: boolean
-      verify: boolean
+      choice: DriveChoice
       everything: boolean
-      eject: boolean
     }
+
+/** Drives that are to be written. */
+export interface DriveChoice {
+  /** One or more. */
+  devices: string[]
+  /** What was typed in advance, in the order of the devices; none to ask. */
+  confirmations: string[]
+  /** Device names that were typed in advance for the expert setting. */
+  deviceConfirmations: string[]
+  unmount: boolean
+  expert: boolean
+  verify: boolean
+  eject: boolean
+}
 
 /** What to build from: an engine's image by name or id, a root file system's tar by path, or an image of an archive. */
 export type BuildSource =
@@ -134,6 +139,38 @@ const machineOptions = {
   processors: { type: 'string' },
 } as const satisfies Options
 
+const driveOptions = {
+  confirm: { type: 'string', multiple: true, default: [] },
+  'confirm-device': { type: 'string', multiple: true, default: [] },
+  unmount: { type: 'boolean', default: false },
+  expert: { type: 'boolean', default: false },
+  'no-verify': { type: 'boolean', default: false },
+  eject: { type: 'boolean', default: false },
+} as const satisfies Options
+
+function driveChoice(
+  devices: string[],
+  values: {
+    confirm: string[]
+    'confirm-device': string[]
+    unmount: boolean
+    expert: boolean
+    'no-verify': boolean
+    eject: boolean
+  },
+): DriveChoice {
+  if (devices.length > MAXIMUM_TARGETS) throw new UsageError(`At most ${MAXIMUM_TARGETS} drives at once.`)
+  return {
+    devices,
+    confirmations: values.confirm,
+    deviceConfirmations: values['confirm-device'],
+    unmount: values.unmount,
+    expert: values.expert,
+    verify: !values['no-verify'],
+    eject: values.eject,
+  }
+}
+
 function machine(values: {
   attachment: string
   memory?: string | undefined
@@ -179,7 +216,9 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
   build(words) {
     const options = {
       ...json,
+      ...driveOptions,
       output: { type: 'string', short: 'o' },
+      onto: { type: 'string', multiple: true, default: [] },
       rootfs: { type: 'string' },
       archive: { type: 'string' },
       name: { type: 'string' },
@@ -195,9 +234,7 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
     const source = buildSource(positionals, values)
-    if (values.output === undefined || values.output === '') {
-      throw new UsageError('Say where the disk is to be made: -o DISK.')
-    }
+    const target = buildTarget(values)
     const engine = oneOf('--engine', values.engine, ['kernel', 'direct'])
     const sizeBytes = values.size === undefined ? null : size('--size', values.size)
     const kernelArguments = values['kernel-arguments']
@@ -209,14 +246,14 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       sizeBytes,
       engine,
       table: oneOf('--table', values.table, partitionTables),
-      format: formatOfPath(values.output),
+      format: target.kind === 'file' ? formatOfPath(target.path) : 'raw',
       boot: !values['no-boot'],
       manifest: values.manifest,
       kernelArguments,
       preparation: values.prepare ? { dockerfile: null } : null,
     }
     const machineFile = values.machine ?? null
-    return { name: 'build', json: values.json, source, output: values.output, settings, machineFile }
+    return { name: 'build', json: values.json, source, target, settings, machineFile }
   },
   preview(words) {
     const options = {
@@ -280,32 +317,48 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
   flash(words) {
     const options = {
       ...json,
-      confirm: { type: 'string', multiple: true, default: [] },
-      'confirm-device': { type: 'string', multiple: true, default: [] },
-      unmount: { type: 'boolean', default: false },
-      expert: { type: 'boolean', default: false },
-      'no-verify': { type: 'boolean', default: false },
+      ...driveOptions,
       everything: { type: 'boolean', default: false },
-      eject: { type: 'boolean', default: false },
     } as const satisfies Options
     const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true })
     const [disk = '', ...devices] = positionals
     operands(positionals.slice(0, 2), ['DISK', 'DEVICE'])
-    if (devices.length > MAXIMUM_TARGETS) throw new UsageError(`At most ${MAXIMUM_TARGETS} drives at once.`)
     return {
       name: 'flash',
       json: values.json,
       disk,
-      devices,
-      confirmations: values.confirm,
-      deviceConfirmations: values['confirm-device'],
-      unmount: values.unmount,
-      expert: values.expert,
-      verify: !values['no-verify'],
+      choice: driveChoice(devices, values),
       everything: values.everything,
-      eject: values.eject,
     }
   },
+}
+
+/** A file, or drives; and nothing that has no meaning for what was chosen. */
+function buildTarget(
+  values: Parameters<typeof driveChoice>[1] & {
+    output?: string | undefined
+    onto: string[]
+    size?: string | undefined
+    engine: string
+    manifest: boolean
+  },
+): Extract<Command, { name: 'build' }>['target'] {
+  const { output, onto } = values
+  if (onto.length === 0) {
+    const words = Object.keys(driveOptions) as (keyof typeof driveOptions)[]
+    const given = words.find((word) => (Array.isArray(values[word]) ? values[word].length > 0 : values[word]))
+    if (given !== undefined) throw new UsageError(`--${given} goes with --onto.`)
+    if (output === undefined || output === '') {
+      throw new UsageError('Say where the disk is to be made: -o DISK, or --onto DEVICE.')
+    }
+    return { kind: 'file', path: output }
+  }
+  if (output !== undefined) throw new UsageError('-o and --onto do not go together.')
+  if (values.size !== undefined)
+    throw new UsageError('--size does not go with --onto: the disk fills the drive.')
+  if (values.engine !== 'direct') throw new UsageError('--engine kernel does not go with --onto.')
+  if (values.manifest) throw new UsageError('--manifest does not go with --onto.')
+  return { kind: 'drives', choice: driveChoice(onto, values) }
 }
 
 function buildSource(

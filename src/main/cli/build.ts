@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
+import { driveName } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
 import { defaultMachineSettings, type BuildSettings } from '../../shared/image'
 import { formatBytes } from '../../shared/sentences'
@@ -6,12 +7,17 @@ import { buildWork } from '../convert/build'
 import { findEngine } from '../docker/connect'
 import { removeStaleContainers } from '../docker/container'
 import { imageSource } from '../docker/source'
+import { driveKey } from '../drives/watch'
+import { buildOntoDrives } from '../flash/straight'
+import type { JobWork } from '../jobs/manager'
 import type { Library } from '../library/library'
 import { archivedImageSource } from '../source/archive/image-source'
 import { chooseImage, openArchive } from '../source/archive/open-archive'
 import { rootfsTarSource } from '../source/rootfs-tar'
 import type { TreeSource } from '../source/tree-source'
-import type { BuildSource, Command } from './arguments'
+import type { BuildSource, Command, DriveChoice } from './arguments'
+import { chooseDrives } from './choose-drives'
+import { neededPaths } from './drives'
 import { readMachineFile } from './machine-file'
 import type { ExitCode, Reporter } from './reporter'
 import { runJob } from './run-job'
@@ -26,10 +32,13 @@ export async function runBuild(
   if (!source.ok) return reporter.fail(source.failure)
   const settings = await completeSettings(source.value, command)
   if (!settings.ok) return reporter.fail(settings.failure)
+  if (command.target.kind === 'drives') {
+    return buildOnto(command.target.choice, command.source, source.value, settings.value, reporter)
+  }
   const work = buildWork({
     source: source.value,
     settings: settings.value,
-    outputPath: resolve(command.output),
+    outputPath: resolve(command.target.path),
     library,
   })
   return runJob(work, reporter, (disk) =>
@@ -41,6 +50,39 @@ export async function runBuild(
             `Made ${disk.path} from ${disk.source.image}: ${formatBytes(disk.sizeBytes)}, for ${disk.firmware.join(' and ').toUpperCase()}.`,
             'Whether it boots is unproven until it was booted: slipway preview --until-login DISK',
           ].join('\n'),
+    ),
+  )
+}
+
+/** `slipway build --onto`: straight to drives, without a file in between. */
+async function buildOnto(
+  choice: DriveChoice,
+  asked: BuildSource,
+  source: TreeSource,
+  settings: BuildSettings,
+  reporter: Reporter,
+): Promise<ExitCode> {
+  const file = asked.kind === 'image' ? null : resolve(asked.path)
+  const needed = [...(await neededPaths()), ...(file === null ? [] : [file])]
+  const title = asked.kind === 'image' ? asked.image : basename(asked.path)
+  // What it needs is known when it was looked into, which is done before anything of a drive is lost.
+  const chosen = await chooseDrives(choice, title, 0, file, needed, reporter)
+  if ('end' in chosen) return chosen.end
+  const { drives, targets } = chosen
+  const { verify, eject } = choice
+  const names = drives.map(driveName)
+  const work: JobWork<null> = {
+    kind: 'flash',
+    title: names.join(', '),
+    diskId: null,
+    locks: drives.map((drive) => `drive:${driveKey(drive)}`),
+    run: (context) => buildOntoDrives(context, { source, settings, targets, needed, verify, eject }),
+  }
+  const devices = drives.map((drive) => drive.device)
+  return runJob(work, reporter, () =>
+    reporter.succeed(
+      { device: devices[0], devices, verified: verify },
+      `Built${verify ? ' and compared' : ''}: ${title} is on ${names.join(' and ')}. ${names.length === 1 ? 'It' : 'They'} may be unplugged.`,
     ),
   )
 }

@@ -1,67 +1,43 @@
-import { realpath } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
-import { createInterface } from 'node:readline/promises'
-import {
-  checkDrive,
-  confirms,
-  confirmsAgain,
-  deviceName,
-  driveName,
-  needsExpert,
-  type Drive,
-} from '../../shared/drive'
-import { fail, ok, type Result } from '../../shared/failure'
+import { driveName } from '../../shared/drive'
 import { formatBytes } from '../../shared/sentences'
-import { driveKey, identityOf } from '../drives/watch'
-import { flashDisk, type FlashInputTarget } from '../flash/flash'
+import { driveKey } from '../drives/watch'
+import { flashDisk } from '../flash/flash'
 import { inspectSource } from '../flash/source/open'
 import type { JobWork } from '../jobs/manager'
 import { diskIdOf } from '../library/library'
 import type { Command } from './arguments'
-import { describeVolumes, findAllDrives, loopTargets, neededPaths } from './drives'
+import { chooseDrives } from './choose-drives'
+import { neededPaths } from './drives'
 import type { ExitCode, Reporter } from './reporter'
-import { plain } from './reporter'
 import { runJob } from './run-job'
 
-type FlashCommand = Extract<Command, { name: 'flash' }>
-
 /** `slipway flash`. */
-export async function runFlash(command: FlashCommand, reporter: Reporter): Promise<ExitCode> {
+export async function runFlash(
+  command: Extract<Command, { name: 'flash' }>,
+  reporter: Reporter,
+): Promise<ExitCode> {
   const diskPath = resolve(command.disk)
   const inspected = await inspectSource(diskPath)
   if (!inspected.ok) return reporter.fail(inspected.failure)
   const { sizeBytes, isSizeKnown } = inspected.value
   const needed = await neededPaths()
-  const found = await findAllDrives(diskPath, needed, reporter)
-  if (!found.ok) return reporter.fail(found.failure)
-  const chosen: Drive[] = []
-  for (const device of command.devices) {
-    const drive = await findTarget(device, found.value, sizeBytes, command)
-    if (!drive.ok) return reporter.fail(drive.failure)
-    if (chosen.includes(drive.value)) {
-      return reporter.usage(`${device} is named twice.`, 'Help: slipway help flash')
-    }
-    chosen.push(drive.value)
-  }
+  const what = `${basename(diskPath)} (${isSizeKnown ? '' : 'at least '}${formatBytes(sizeBytes)})`
+  const chosen = await chooseDrives(command.choice, what, sizeBytes, diskPath, needed, reporter)
+  if ('end' in chosen) return chosen.end
+  const { drives, targets } = chosen
 
-  const targets: FlashInputTarget[] = []
-  const question = `${basename(diskPath)} (${isSizeKnown ? '' : 'at least '}${formatBytes(sizeBytes)}) is to be written to`
-  for (const [index, drive] of chosen.entries()) {
-    const typed = await confirmation(command, index, drive, question, reporter)
-    if ('end' in typed) return typed.end
-    targets.push({ drive: identityOf(drive), unmount: command.unmount, ...typed })
-  }
-
-  const { verify, everything, eject } = command
-  const names = chosen.map(driveName)
+  const { verify, eject } = command.choice
+  const { everything } = command
+  const names = drives.map(driveName)
   const work: JobWork<null> = {
     kind: 'flash',
     title: names.join(', '),
     diskId: diskIdOf(diskPath),
-    locks: chosen.map((drive) => `drive:${driveKey(drive)}`),
+    locks: drives.map((drive) => `drive:${driveKey(drive)}`),
     run: (context) => flashDisk(context, { diskPath, targets, needed, everything, verify, eject }),
   }
-  const devices = chosen.map((drive) => drive.device)
+  const devices = drives.map((drive) => drive.device)
   return runJob(work, reporter, () =>
     reporter.succeed(
       {
@@ -74,94 +50,4 @@ export async function runFlash(command: FlashCommand, reporter: Reporter): Promi
       `Written${verify ? ' and compared' : ''}: ${basename(diskPath)} is on ${names.join(' and ')}. ${names.length === 1 ? 'It' : 'They'} may be unplugged.`,
     ),
   )
-}
-
-/** The drive of a name, if it may be written. The helper judges it again. */
-async function findTarget(
-  name: string,
-  drives: readonly Drive[],
-  sizeBytes: number,
-  { unmount, expert }: FlashCommand,
-): Promise<Result<Drive>> {
-  // Names such as those of /dev/disk/by-id are links to the device.
-  const device = await realpath(name).catch(() => name)
-  const drive = drives.find((one) => one.device === device)
-  if (drive === undefined) {
-    const isPart = drives.some(({ volumes }) => volumes.some((volume) => volume.device === device))
-    return isPart
-      ? fail('drive-refused', { device, reasons: ['type'] })
-      : fail('not-found', { what: `drive ${name}` })
-  }
-  const reasons = checkDrive(drive, sizeBytes, { unmount, expert, loopTargets: loopTargets() })
-  return reasons.length === 0 ? ok(drive) : fail('drive-refused', { device, reasons })
-}
-
-type Typed = { confirmation: string; expert: string | null } | { end: ExitCode }
-
-/** What was typed for a drive, in advance or when asked; or how the command ends without it. */
-async function confirmation(
-  command: FlashCommand,
-  index: number,
-  drive: Drive,
-  question: string,
-  reporter: Reporter,
-): Promise<Typed> {
-  const isAsked = command.confirmations.length === 0 && !reporter.json && process.stdin.isTTY
-  if (isAsked) showLoss(drive, question, reporter)
-  const name = isAsked
-    ? await ask(`To erase it, type its name, ${plain(driveName(drive))}: `)
-    : command.confirmations[index]
-  if (name === null) return { end: reporter.cancelled() }
-  if (name === undefined) {
-    const hint = `The name of ${drive.device} is: ${driveName(drive)}`
-    return { end: reporter.usage('Each drive’s name is needed, in their order: --confirm TEXT.', hint) }
-  }
-  if (!confirms(name, drive)) {
-    return { end: reporter.fail(fail('confirmation-wrong', { expected: driveName(drive) }).failure) }
-  }
-  if (!command.expert || !needsExpert(drive, loopTargets())) return { confirmation: name, expert: null }
-  const again = isAsked
-    ? await ask(
-        `${plain(driveName(drive))} is built in or larger than 128 GB. To erase it nevertheless, type its device name, ${deviceName(drive)}: `,
-      )
-    : command.deviceConfirmations.find((text) => confirmsAgain(text, drive))
-  if (again === null) return { end: reporter.cancelled() }
-  if (again === undefined) {
-    const hint = `It is: --confirm-device ${deviceName(drive)}`
-    return {
-      end: reporter.usage(
-        `${driveName(drive)} is built in or larger than 128 GB: name it a second time.`,
-        hint,
-      ),
-    }
-  }
-  if (!confirmsAgain(again, drive)) {
-    return { end: reporter.fail(fail('confirmation-wrong', { expected: deviceName(drive) }).failure) }
-  }
-  return { confirmation: name, expert: again }
-}
-
-/** Shows what would be lost. */
-function showLoss(drive: Drive, question: string, reporter: Reporter): void {
-  const volumes = describeVolumes(drive)
-  reporter.say(`${question} ${drive.device}: ${driveName(drive)}, ${formatBytes(drive.sizeBytes)}.`)
-  if (drive.serial !== '') reporter.say(`Serial number ${drive.serial}`)
-  reporter.say(volumes.length === 0 ? 'No volumes were found on it.' : 'This will be erased:')
-  for (const volume of volumes) reporter.say(`  ${volume}`)
-}
-
-/** Asks at the terminal; null when it was given up. */
-async function ask(question: string): Promise<string | null> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const givenUp = new AbortController()
-  terminal.on('SIGINT', () => givenUp.abort())
-  terminal.on('close', () => givenUp.abort())
-  try {
-    return await terminal.question(question, { signal: givenUp.signal })
-  } catch {
-    // The question ends in no other way than by the signal above.
-    return null
-  } finally {
-    terminal.close()
-  }
 }

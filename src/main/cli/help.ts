@@ -20,6 +20,7 @@ bootable: what it lacks, and what the settings in FILE need.`,
               [--kernel-arguments WORDS] [--json]
 slipway build --archive PATH [--name NAME] [--platform OS/ARCHITECTURE] -o DISK …
 slipway build --rootfs TAR -o DISK …
+slipway build IMAGE --onto DEVICE [--confirm TEXT] …
 
 Makes a disk that boots from a local Docker image; or from an archive of
 images or a root file system in a tar, which need no Docker. Nothing of it is
@@ -30,6 +31,8 @@ ever started.
   --rootfs TAR        a tar of a root file system, instead of IMAGE; it may be packed by gzip, zstd or xz
   -o, --output DISK   the file to make; nothing may be there yet. Its name's ending is its format:
                       .qcow2 .vmdk .vdi .vhdx (by qemu-img), .gz .xz .zst, and raw for all others
+  --onto DEVICE       builds straight onto a drive, which erases all that is on it, with no file in between; may be
+                      given several times. Asks, and takes the same options, as slipway flash
   --prepare           adds what the image lacks to boot, by docker build; IMAGE stays as it is
   --machine FILE      settings of the machine as JSON, such as {"hostname": "kiosk", "sshServer": true};
                       passwords as crypt hashes, as openssl passwd -6 makes them

@@ -112,34 +112,58 @@ async function buildFile(
   return packed.ok ? ok({ ...built.value, blockMap: null }) : packed
 }
 
+/** A disk that is about to be built straight onto something, such as a drive by way of the helper. */
+export interface StraightBuild {
+  /**
+   * Builds it. It is only a disk once this has succeeded.
+   * @param write see `DirectTarget`; what it throws is thrown on
+   * @param progress told how much of the tree was read, 0 to 1
+   */
+  build(
+    write: Extract<DirectTarget, { kind: 'writes' }>['write'],
+    progress: (fraction: number) => void,
+  ): Promise<Result<BuiltDisk>>
+}
+
 /**
- * Builds a disk straight onto something that holds anything, such as a drive by way of the helper. It is as large as
- * the drive; what is on the drive is only a disk once this has succeeded. The job's phases are the caller's.
- * @param context of the job
+ * Makes everything ready for a disk that fills a drive, without a file in between. All that can be foreseen is
+ * refused here, while nothing of the drive is lost.
+ * @param context of the job, whose phases are the caller's
  * @param source what to build from
- * @param settings the size in them does not count
+ * @param settings those of a file (size, format, engine, manifest) do not count
  * @param sizeBytes of the drive
- * @param write see `DirectTarget`
- * @returns what was made, or what stood against it; what `write` throws is thrown
+ * @returns the build, or what stood against it: `size-too-small` for a drive on which there is no room
  */
-export async function buildOnto(
+export async function prepareStraight(
   context: JobContext,
   source: TreeSource,
   settings: BuildSettings,
   sizeBytes: number,
-  write: Extract<DirectTarget, { kind: 'writes' }>['write'],
-): Promise<Result<BuiltDisk>> {
-  const silent = { ...context, phase: () => undefined }
-  const ready = await prepareBuild(silent, source, {
+): Promise<Result<StraightBuild>> {
+  const silent = { ...context, phase: () => undefined, progress: () => undefined }
+  const chosen: BuildSettings = {
     ...settings,
     sizeBytes,
     format: 'raw',
     engine: 'direct',
-  })
+    manifest: false,
+  }
+  const ready = await prepareBuild(silent, source, chosen)
   if (!ready.ok) return ready
+  const { plan } = ready.value
   // To the last sector, where a GPT has its copy.
-  const plan = { ...ready.value.plan, size: { bytes: Math.floor(sizeBytes / 512) * 512 } }
-  return runBuild(silent, { ...ready.value, plan }, { kind: 'writes', write })
+  const filling = { ...plan, size: { bytes: Math.floor(sizeBytes / 512) * 512 } }
+  return ok({
+    build: (write, progress) =>
+      runBuild(
+        {
+          ...silent,
+          progress: (done, total) => progress(total === null || total === 0 ? 0 : Math.min(1, done / total)),
+        },
+        { ...ready.value, plan: filling },
+        { kind: 'writes', write },
+      ),
+  })
 }
 
 interface ReadyBuild {

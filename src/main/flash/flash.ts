@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { driveName, type DriveIdentity } from '../../shared/drive'
-import { fail, type Result } from '../../shared/failure'
+import { fail, ok, type Result } from '../../shared/failure'
 import type { FlashRequest, TargetState } from '../../shared/helper-protocol'
 import type { JobContext, JobTarget } from '../../shared/job'
 import { deviceNumber } from '../drives/linux/device-number'
-import { runHelperJob } from '../elevation/helper-client'
+import { runHelperJob, type SendData } from '../elevation/helper-client'
 import { openSource } from './source/open'
 
 /** One drive as the person confirmed it. */
@@ -44,9 +44,8 @@ export interface FlashInput {
  *   helper answers
  */
 export async function flashDisk(context: JobContext, input: FlashInput): Promise<Result<null>> {
-  if (process.platform !== 'linux') {
-    return fail('not-supported', { what: 'writing drives on this system, where it was never proven' })
-  }
+  const possible = checkSystem()
+  if (!possible.ok) return possible
   const path = resolve(input.diskPath)
   const file = await stat(path, { bigint: true }).catch(() => null)
   if (file === null) return fail('disk-missing', { path })
@@ -56,35 +55,66 @@ export async function flashDisk(context: JobContext, input: FlashInput): Promise
   const source = opened.value
   context.defer(() => source.close())
 
-  const request: FlashRequest = {
-    type: 'flash',
-    targets: [...input.targets],
+  return writeDrives(context, input, {
     sizeBytes: source.sizeBytes,
     isSizeKnown: source.isSizeKnown,
     dataBytes: source.dataBytes,
+    order: 'ascending',
     needed: {
       paths: [path, ...input.needed],
       files: [{ device: deviceNumber(file.dev), path }],
     },
-    verify: input.verify,
-    eject: input.eject,
-  }
-  context.targets?.(input.targets.map(({ drive }) => targetOf(drive, null)))
+    send: (send) => source.send(send, context.signal),
+    fractionRead: () => source.fractionRead(),
+  })
+}
+
+/** Says so where drives cannot be written. */
+export function checkSystem(): Result<null> {
+  if (process.platform === 'linux') return ok(null)
+  return fail('not-supported', { what: 'writing drives on this system, where it was never proven' })
+}
+
+/** What drives are written with. */
+export interface DriveData extends Pick<
+  FlashRequest,
+  'sizeBytes' | 'isSizeKnown' | 'dataBytes' | 'order' | 'needed'
+> {
+  /** Sends all of it. */
+  send: (send: SendData) => Promise<Result<null>>
+  /** How much of what is read was read, 0 to 1: where the bytes to come are unknown, this tells how far it is. */
+  fractionRead: () => number
+}
+
+/**
+ * Writes drives through the elevated helper.
+ * @param context of the job
+ * @param choice what was confirmed
+ * @param data what to write
+ * @returns null when written and, if asked for, compared; `not-supported` on other systems than Linux, what `send`
+ *   answers, or what the helper does
+ */
+export function writeDrives(
+  context: JobContext,
+  { targets, verify, eject }: Pick<FlashInput, 'targets' | 'verify' | 'eject'>,
+  { send, fractionRead, ...about }: DriveData,
+): Promise<Result<null>> {
+  const request: FlashRequest = { type: 'flash', targets: [...targets], ...about, verify, eject }
+  context.targets?.(targets.map(({ drive }) => targetOf(drive, null)))
   context.phase('elevate')
   return runHelperJob(
     {
       ...context,
       progress(bytesDone, bytesTotal) {
-        // Where the bytes to come are unknown, how much of the file was read tells how far it is.
-        const fraction = source.fractionRead()
+        const fraction = fractionRead()
         const total = bytesTotal ?? (fraction > 0 ? bytesDone / fraction : null)
         context.progress(bytesDone, total)
       },
     },
     request,
-    (send) => source.send(send, context.signal),
+    send,
     (states) => {
-      context.targets?.(input.targets.map(({ drive }, index) => targetOf(drive, states[index] ?? null)))
+      context.targets?.(targets.map(({ drive }, index) => targetOf(drive, states[index] ?? null)))
     },
   )
 }

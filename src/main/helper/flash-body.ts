@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { fail, ok, type Result } from '../../shared/failure'
+import type { FlashRequest } from '../../shared/helper-protocol'
+import { disjointRanges } from './disjoint-ranges'
 import { alignedBuffers } from './flash-device'
 import { openFlight } from './flash-flight'
 import { failTrack, guardTrack, isLive, reportTracks, type Track, type TrackJob } from './flash-track'
@@ -12,6 +14,8 @@ const IN_FLIGHT = 4
 const IN_FLIGHT_OF_MANY = 2
 /** Blank until everything else is written: partition tables, boot code and the first file system's superblock lie here. */
 export const HEAD_BYTES = 1024 * 1024
+/** Blank at the end of the drive until then: backup GPT (at most 5 blocks of 4 KiB), md 1.0 superblock (last 64 KiB), ZFS labels 2 and 3 (last 512 KiB). */
+export const TAIL_BYTES = 1024 * 1024
 
 /** What is to come. */
 export interface BodyPlan {
@@ -20,6 +24,8 @@ export interface BodyPlan {
   isSizeKnown: boolean
   /** Bytes of all data pieces, or null while unknown. */
   dataBytes: number | null
+  /** How the data comes; `any` with a known size alone. */
+  order: FlashRequest['order']
 }
 
 /** Bytes that were written, and what they were. */
@@ -30,20 +36,23 @@ export interface Chunk {
 }
 
 export interface WrittenBody {
-  /** All that was written behind the first MiB, in ascending order. */
+  /** All that was written behind the first MiB, in the order in which it came. */
   chunks: Chunk[]
   /** The first MiB, zeros where nothing came. In a buffer that O_DIRECT takes. */
   head: Uint8Array
+  /** What came in any order has its end here, which is not written either: a second partition table may be in it. */
+  tail: { bytes: Uint8Array; position: number } | null
   /** Bytes of the disk: what was announced, or where what came ended. */
   endBytes: number
 }
 
 /**
- * Takes the data once and writes all but the first MiB to every drive, several chunks at a time. A drive that
+ * Takes the data once and writes all but the first MiB (and of what comes in any order the last) to every drive, several chunks at a time. A drive that
  * fails is left out; when none is left the rest of the data is not taken.
  * @param tracks the drives
  * @param plan what is to come
- * @param job pieces must ascend without overlap and begin and end at sectors, but for the end of the disk
+ * @param job pieces must come in the order of the plan, without overlap, and begin and end at sectors, but for the end
+ *   of the disk
  * @returns what was written; `helper-protocol` for pieces that do not. Throws the signal's reason when cancelled
  */
 export async function writeBody(
@@ -53,10 +62,12 @@ export async function writeBody(
 ): Promise<Result<WrittenBody>> {
   const sectorBytes = Math.max(...tracks.map(({ device }) => device.sectorBytes))
   const [head = new Uint8Array(0)] = alignedBuffers(1, HEAD_BYTES)
+  const tail = plan.order === 'any' ? emptyTail(plan.sizeBytes) : null
   const chunks: Chunk[] = []
   const free = alignedBuffers(IN_FLIGHT, CHUNK_BYTES)
   const flight = openFlight()
   let current: { buffer: Uint8Array; position: number; filled: number } | null = null
+  const taken = disjointRanges()
   let end = 0
   let bytesTaken = 0
 
@@ -116,15 +127,24 @@ export async function writeBody(
       job.signal.throwIfAborted()
       const wrong = pieceFault(position, bytes.length, end, plan, sectorBytes)
       if (wrong !== null) return fail('helper-protocol', { detail: wrong })
-      end = position + bytes.length
+      if (!taken.add(position, position + bytes.length)) {
+        return fail('helper-protocol', { detail: `data at ${position} a second time` })
+      }
+      end = Math.max(end, position + bytes.length)
       bytesTaken += bytes.length
       const inHead = Math.min(Math.max(HEAD_BYTES - position, 0), bytes.length)
       if (inHead > 0) {
         head.set(bytes.subarray(0, inHead), position)
         for (const track of tracks.filter(isLive)) addDone(track, inHead)
       }
-      if (inHead < bytes.length) await append(position + inHead, bytes.subarray(inHead))
-      if (!tracks.some(isLive)) return ok({ chunks, head, endBytes: end })
+      const bodyEnd = tail === null ? end : Math.min(position + bytes.length, tail.position)
+      const inBody = Math.max(bodyEnd - position - inHead, 0)
+      if (inBody > 0) await append(position + inHead, bytes.subarray(inHead, inHead + inBody))
+      if (tail !== null && inHead + inBody < bytes.length) {
+        tail.bytes.set(bytes.subarray(inHead + inBody), position + inHead + inBody - tail.position)
+        for (const track of tracks.filter(isLive)) addDone(track, bytes.length - inHead - inBody)
+      }
+      if (!tracks.some(isLive)) return ok({ chunks, head, tail, endBytes: end })
     }
     job.signal.throwIfAborted()
     submit()
@@ -138,7 +158,12 @@ export async function writeBody(
       detail: `${bytesTaken} bytes came, ${plan.dataBytes} were announced`,
     })
   }
-  return ok({ chunks, head, endBytes: plan.isSizeKnown ? plan.sizeBytes : end })
+  return ok({ chunks, head, tail, endBytes: plan.isSizeKnown ? plan.sizeBytes : end })
+}
+
+function emptyTail(sizeBytes: number): NonNullable<WrittenBody['tail']> {
+  const position = Math.max(HEAD_BYTES, sizeBytes - TAIL_BYTES)
+  return { bytes: new Uint8Array(Math.max(0, sizeBytes - position)), position }
 }
 
 /** What is wrong with a piece, or null. A piece behind one that did not end at a sector is wrong by its position. */
@@ -150,7 +175,7 @@ function pieceFault(
   sectorBytes: number,
 ): string | null {
   const stop = position + length
-  if (position < end) return `data at ${position} after ${end}`
+  if (plan.order === 'ascending' && position < end) return `data at ${position} after ${end}`
   if (plan.isSizeKnown && stop > plan.sizeBytes) return `data up to ${stop} of ${plan.sizeBytes}`
   const isEnd = stop === plan.sizeBytes || !plan.isSizeKnown
   const isAligned = position % sectorBytes === 0 && (stop % sectorBytes === 0 || isEnd)

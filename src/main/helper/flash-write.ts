@@ -2,6 +2,7 @@ import { resizeGpt, type ResizedGpt } from '../disk/gpt-resize'
 import { ok, type Failure, type Result } from '../../shared/failure'
 import {
   HEAD_BYTES,
+  TAIL_BYTES,
   roundUp,
   sha256,
   verifyBody,
@@ -11,9 +12,6 @@ import {
 } from './flash-body'
 import { alignedBuffers, type FlashDevice } from './flash-device'
 import { failTrack, guardTrack, isLive, newTrack, type Track, type TrackJob } from './flash-track'
-
-/** Blanked at the end of the drive: backup GPT (at most 5 blocks of 4 KiB), md 1.0 superblock (last 64 KiB), ZFS labels 2 and 3 (last 512 KiB). */
-const TAIL_BYTES = 1024 * 1024
 
 export interface WritePlan extends BodyPlan {
   /** The drives, with the names that failures use (`/dev/sdb`). */
@@ -27,13 +25,15 @@ export interface WritePlan extends BodyPlan {
  * first MiB. An ending before that leaves a drive plainly blank. A drive that fails does not stop the others.
  * The second GUID partition table of a disk that has one goes to each drive's end.
  * @param plan the drives and what is to come
- * @param job pieces must ascend without overlap and begin and end at sectors, but for the end of the disk
+ * @param job pieces must come in the order of the plan, without overlap, and begin and end at sectors, but for the end
+ *   of the disk
  * @returns for each drive null or its failure (`drive-io`, `drive-gone`, `drive-too-small`, `verify-mismatch`);
  *   `helper-protocol` for pieces that are not as they must be. Throws the signal's reason when cancelled
  */
 export async function writeDisk(plan: WritePlan, job: TrackJob): Promise<Result<(Failure | null)[]>> {
   const tracks = plan.targets.map(({ device, name }) => newTrack(device, name))
-  const known = plan.isSizeKnown ? plan.sizeBytes : 0
+  // What comes in any order may leave out the end until late: then it is blanked before, and blank whenever this stops.
+  const known = plan.isSizeKnown && plan.order === 'ascending' ? plan.sizeBytes : 0
   await eachLive(tracks, job, (track) => blankEnds(track.device, known))
   const written = await writeBody(tracks, plan, job)
   if (!written.ok) return written
@@ -78,7 +78,7 @@ async function finish(track: Track, plan: WritePlan, body: WrittenBody, job: Tra
   const resized = resizeGpt(head, body.endBytes, device.sizeBytes, device.sectorBytes)
   let isWhole = false
   try {
-    for (const { bytes, position } of lastPieces(head, resized)) {
+    for (const { bytes, position } of lastPieces(head, body.tail, resized)) {
       const [buffer = new Uint8Array(0)] = alignedBuffers(1, roundUp(bytes.length, HEAD_BYTES))
       const piece = buffer.subarray(0, bytes.length)
       piece.set(bytes)
@@ -99,7 +99,7 @@ async function finish(track: Track, plan: WritePlan, body: WrittenBody, job: Tra
   } finally {
     // Another medium may be in the reader by now, and is nobody's to blank.
     if (!isWhole && (await device.isPresent())) {
-      await blankEnds(device, body.endBytes).catch((error: unknown) => {
+      await blankEnds(device, body.tail === null ? body.endBytes : 0).catch((error: unknown) => {
         job.log(`the beginning of ${name} could not be blanked again: ${String(error)}`)
       })
     }
@@ -107,12 +107,14 @@ async function finish(track: Track, plan: WritePlan, body: WrittenBody, job: Tra
 }
 
 /** What is written at the very end, in its order: the first MiB is the last of all. */
-function lastPieces(head: Uint8Array, resized: ResizedGpt | null): { bytes: Uint8Array; position: number }[] {
-  if (resized === null) return [{ bytes: head, position: 0 }]
-  return [
-    { bytes: resized.tail, position: resized.tailStart },
-    { bytes: resized.head, position: 0 },
-  ]
+function lastPieces(
+  head: Uint8Array,
+  tail: WrittenBody['tail'],
+  resized: ResizedGpt | null,
+): { bytes: Uint8Array; position: number }[] {
+  const end = tail === null || tail.bytes.length === 0 ? [] : [tail]
+  if (resized === null) return [...end, { bytes: head, position: 0 }]
+  return [...end, { bytes: resized.tail, position: resized.tailStart }, { bytes: resized.head, position: 0 }]
 }
 
 /** Zeros the first MiB, and of the last MiB what the disk does not reach. */

@@ -31,7 +31,7 @@ export async function runFlash(
   job: HelperJob,
   loopTargets: boolean,
 ): Promise<Result<null>> {
-  const { targets, sizeBytes, isSizeKnown, dataBytes, verify } = request
+  const { targets, sizeBytes, isSizeKnown, dataBytes, order, verify } = request
   if (new Set(targets.map(({ drive }) => drive.device)).size < targets.length) {
     return fail('helper-protocol', { detail: 'a drive is named twice' })
   }
@@ -50,7 +50,7 @@ export async function runFlash(
   const devices = writing.flatMap(({ claimed, target }) =>
     claimed === null ? [] : [{ device: claimed.device, name: target.drive.device }],
   )
-  const plan = { targets: devices, sizeBytes, isSizeKnown, dataBytes, verify }
+  const plan = { targets: devices, sizeBytes, isSizeKnown, dataBytes, order, verify }
   const written = await writeDisk(plan, { ...job, targets: tell })
   if (!written.ok) return written
   writing.forEach((one, index) => {

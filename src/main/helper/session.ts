@@ -20,6 +20,8 @@ export type RunHelperJob = (request: HelperRequest, job: HelperJob) => Promise<R
 const PROGRESS_INTERVAL = 100
 /** Milliseconds for the handshake, in which no person has a part. */
 const HANDSHAKE_TIMEOUT = 30_000
+/** Milliseconds that the other side has for hanging up once it was told the ending. */
+const FAREWELL_TIMEOUT = 5000
 /** Characters of a log line that are sent. */
 const LOG_CHARACTERS = 4000
 /** Bytes that may wait for a peer that does not read; progress and log beyond that are dropped. */
@@ -152,6 +154,8 @@ export async function serve(
     result = fail('clean-up-failed', { detail: errors.map(String).join('; ').slice(0, LOG_CHARACTERS) })
   }
 
+  // Nobody takes data any more; a sender that waits for room goes on.
+  queue.close('the job is over')
   let ending: FromHelper
   if (!result.ok && result.failure.code === 'clean-up-failed')
     ending = { type: 'failed', failure: result.failure }
@@ -163,8 +167,12 @@ export async function serve(
     () => false,
   )
   await new Promise<void>((resolve) => socket.end(resolve))
-  socket.destroy()
+  // What still comes is taken until the other side has read its ending and hangs up: a write that finds a closed
+  // socket destroys the other end (EPIPE), and the ending with it when it was not read yet.
+  const patience = setTimeout(hangUp, FAREWELL_TIMEOUT)
   await receiving
+  clearTimeout(patience)
+  socket.destroy()
   return told
 }
 

@@ -141,6 +141,8 @@ function script({ words, environment, directory, user }: Application): AddedEntr
     [
       '#!/bin/sh',
       "# Written by Slipway: the image's ENTRYPOINT and CMD.",
+      // As in a container, where everybody may serve on port 80 (moby, daemon/oci_linux.go). `su` hands on no capability.
+      ...(user.isRoot ? [] : ['echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start']),
       `cd ${shellWord(directory)} || exit 1`,
       user.isRoot ? `exec /bin/sh -c ${shellWord(run)}` : `${as} ${shellWord(run)}`,
     ],
