@@ -125,6 +125,19 @@ describe('pieces in any order', () => {
     expect(isAll(drive.content.subarray(disk.length - MIB), 0)).toBe(true)
   })
 
+  for (const phase of ['write', 'verify'])
+    test(`that are cancelled during ${phase} leave both ends blank`, async () => {
+      const disk = pattern(20 * MIB)
+      const drive = memoryDrive(disk.length)
+      const job = testJob(piecesOf(disk).toReversed(), (step, { abort }) => {
+        if (step.phase === phase && step.bytesDone > 6 * MIB) abort.abort(new Error('cancelled by the test'))
+      })
+      await expect(writeDisk(planFor(drive, disk, straight), job)).rejects.toThrow('cancelled by the test')
+      expect(drive.content.subarray(6 * MIB).equals(Buffer.alloc(14 * MIB))).toBe(false)
+      expect(isBlank(drive)).toBe(true)
+      expect(isAll(drive.content.subarray(disk.length - MIB), 0)).toBe(true)
+    })
+
   test('are refused where something is already', async () => {
     const disk = pattern(10 * MIB)
     const drive = memoryDrive(disk.length)

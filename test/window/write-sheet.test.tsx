@@ -1,9 +1,10 @@
 import { fireEvent, screen, within } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
-import { change, chooseIn, isEnabled, openWindow, press } from './support/open-window'
+import { change, chooseIn, entryOf, isEnabled, openWindow, press } from './support/open-window'
 import type { Failure } from '../../src/shared/failure'
 import type { JobSnapshot, JobTarget } from '../../src/shared/job'
 import {
+  applicationFacts,
   builtInDrive,
   ended,
   flashJob,
@@ -283,5 +284,59 @@ describe('the write sheet', () => {
     await type('SanDisk Ultra')
     await press('Erase and write')
     expect(fake.inputsOf('flashDisk')[0]?.source).toEqual({ kind: 'file', id: 'file-1' })
+  })
+})
+
+describe('an image that is written to a stick directly', () => {
+  async function openImage(): Promise<FakeApi> {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Images', 'my-machine:latest')
+    await press('Write to a stick directly…')
+    return fake
+  }
+
+  it('is confirmed as any other write, and asks for no file', async () => {
+    const fake = await openImage()
+    const sheet = screen.getByRole('dialog', { name: 'Write my-machine:latest to a stick' })
+    expect(sheet.textContent).toContain('no file is made')
+    expect(chosenDrives()).toHaveLength(0)
+    await chooseIn(DRIVES, freeDrive.name)
+    expect(screen.queryByRole('checkbox', { name: /Write everything/ })).toBeNull()
+    expect(isEnabled('Erase and write')).toBe(false)
+    await type('SanDisk Ultra')
+    await press('Erase and write')
+    expect(fake.inputsOf('buildDisk')).toEqual([])
+    expect(fake.inputsOf('flashDisk')).toMatchObject([
+      {
+        source: { kind: 'image', settings: { engine: 'direct', sizeBytes: null, format: 'raw' } },
+        targets: [{ driveKey: freeDrive.key, confirmation: 'SanDisk Ultra', unmount: false, expert: null }],
+      },
+    ])
+    await change(() => fake.set('jobs', [flashJob]))
+    expect(screen.getByRole('dialog', { name: 'Writing my-machine:latest' })).toBeTruthy()
+  })
+
+  it('knows beforehand a drive on which there is no room', async () => {
+    const fake = await openWindow(fullTopics)
+    fake.answer('estimateBuild', {
+      ok: true,
+      value: {
+        neededBytes: freeDrive.sizeBytes + 1,
+        defaultBytes: freeDrive.sizeBytes + 2,
+        outputPath: '/x',
+      },
+    })
+    await chooseIn('Images', 'my-machine:latest')
+    await press('Write to a stick directly…')
+    const drive = entryOf(DRIVES, freeDrive.name)
+    expect(drive.getAttribute('aria-disabled')).toBe('true')
+    expect(drive.textContent).toContain('smaller than the disk')
+  })
+
+  it('cannot be begun while the image lacks what boots', async () => {
+    const fake = await openWindow(fullTopics)
+    fake.answer('inspectImage', { ok: true, value: { ...applicationFacts, recipe: null } })
+    await chooseIn('Images', 'tiny-app:latest')
+    expect(isEnabled('Write to a stick directly…')).toBe(false)
   })
 })

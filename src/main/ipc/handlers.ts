@@ -177,7 +177,10 @@ export function createHandlers(services: Services): Handlers {
       const picture = await library.readPicture(diskId, firmware)
       return picture.ok ? ok(picture.value?.toString('base64') ?? null) : picture
     },
-    ...createWriteHandlers(services),
+    ...createWriteHandlers(services, (imageId) => {
+      const source = sourceOf(imageId)
+      return source.ok ? ok({ source: source.value, file: imageOf(imageId)?.file ?? null }) : source
+    }),
     cancelJob: ({ jobId }) => Promise.resolve(jobs.cancel(jobId)),
     dismissJob: ({ jobId }) => Promise.resolve(jobs.dismiss(jobId)),
     readJobLog: ({ jobId }) => Promise.resolve(jobs.log(jobId)),

@@ -1,11 +1,14 @@
 import { dialog, type BrowserWindow } from 'electron'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { CallInput, Handlers, ListedDrive } from '../../shared/ipc/contract'
+import type { JobContext } from '../../shared/job'
 import type { ImageFiles } from '../app/image-files'
 import { identityOf } from '../drives/watch'
 import { flashDisk, type FlashInputTarget } from '../flash/flash'
-import type { JobManager } from '../jobs/manager'
+import { buildOntoDrives } from '../flash/straight'
+import type { JobManager, JobWork } from '../jobs/manager'
 import type { Library } from '../library/library'
+import type { TreeSource } from '../source/tree-source'
 import type { Topic } from './register'
 
 export interface WriteServices {
@@ -19,14 +22,26 @@ export interface WriteServices {
 }
 
 type WriteInput = CallInput<'flashDisk'>
+type ImageInput = Extract<WriteInput['source'], { kind: 'image' }>
+
+/** An image to build from, and the file that it is in, if it is in one. */
+export type FindImage = (imageId: string) => Result<{ source: TreeSource; file: string | null }>
+
+/** What is written, whatever the drives are. */
+interface Writing extends Pick<JobWork<null>, 'diskId' | 'locks'> {
+  write: (context: JobContext, targets: FlashInputTarget[]) => Promise<Result<null>>
+}
 
 /** What the window may ask for about writing drives. */
-export function createWriteHandlers(services: WriteServices): Pick<Handlers, 'flashDisk' | 'openImageFile'> {
+export function createWriteHandlers(
+  services: WriteServices,
+  findImage: FindImage,
+): Pick<Handlers, 'flashDisk' | 'openImageFile'> {
   const { window, drives, library, jobs, imageFiles, needed } = services
 
   /** The file to write; its disk's id where it is one of the list. */
   async function pathOf(
-    source: WriteInput['source'],
+    source: Exclude<WriteInput['source'], ImageInput>,
   ): Promise<Result<{ path: string; diskId: string | null }>> {
     if (source.kind === 'file') {
       const path = imageFiles.find(source.id)
@@ -36,6 +51,32 @@ export function createWriteHandlers(services: WriteServices): Pick<Handlers, 'fl
     if (!found.ok) return found
     const { path, present, id } = found.value
     return present ? ok({ path, diskId: id }) : fail('disk-missing', { path })
+  }
+
+  async function writingOf({ source, everything, eject }: WriteInput): Promise<Result<Writing>> {
+    const how = { verify: true, eject }
+    if (source.kind === 'image') {
+      const image = findImage(source.id)
+      if (!image.ok) return image
+      const { source: tree, file } = image.value
+      const { settings } = source
+      const kept = file === null ? needed() : [...needed(), file]
+      return ok({
+        diskId: null,
+        locks: [],
+        write: (context, targets) =>
+          buildOntoDrives(context, { source: tree, settings, targets, needed: kept, ...how }),
+      })
+    }
+    const file = await pathOf(source)
+    if (!file.ok) return file
+    const { path, diskId } = file.value
+    return ok({
+      diskId,
+      locks: [`file:${path}`],
+      write: (context, targets) =>
+        flashDisk(context, { diskPath: path, targets, needed: needed(), everything, ...how }),
+    })
   }
 
   return {
@@ -55,13 +96,13 @@ export function createWriteHandlers(services: WriteServices): Pick<Handlers, 'fl
       const [path] = answer.filePaths
       return answer.canceled || path === undefined ? ok(null) : imageFiles.open(path)
     },
-    async flashDisk({ source, targets, everything, eject }) {
-      const file = await pathOf(source)
-      if (!file.ok) return file
-      const { path, diskId } = file.value
+    async flashDisk(input) {
+      const writing = await writingOf(input)
+      if (!writing.ok) return writing
+      const { diskId, locks, write } = writing.value
       const listed = drives.read()
       const chosen: (FlashInputTarget & { name: string })[] = []
-      for (const { driveKey, ...typed } of targets) {
+      for (const { driveKey, ...typed } of input.targets) {
         const drive = listed.find((one) => one.key === driveKey)
         if (drive === undefined) return fail('drive-gone', { device: '' })
         chosen.push({ drive: identityOf(drive), name: drive.name, ...typed })
@@ -70,18 +111,14 @@ export function createWriteHandlers(services: WriteServices): Pick<Handlers, 'fl
         kind: 'flash',
         title: chosen.map(({ name }) => name).join(', '),
         diskId,
-        locks: [`file:${path}`, ...chosen.map(({ drive }) => `drive:${drive.device}`)],
+        locks: [...locks, ...chosen.map(({ drive }) => `drive:${drive.device}`)],
         run: (context) =>
-          flashDisk(context, {
-            diskPath: path,
-            targets: chosen.map(({ drive, confirmation, unmount, expert }) => ({
+          write(
+            context,
+            chosen.map(({ drive, confirmation, unmount, expert }) => ({
               ...{ drive, confirmation, unmount, expert },
             })),
-            needed: needed(),
-            everything,
-            verify: true,
-            eject,
-          }),
+          ),
       })
       return started.ok ? ok({ jobId: started.value.id }) : started
     },

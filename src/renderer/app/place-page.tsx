@@ -2,6 +2,7 @@ import { useState } from 'react'
 import type { BuildSettings } from '../../shared/image'
 import { isActive } from '../../shared/job'
 import { useTopic } from '../api/api'
+import type { ImageToWrite } from '../features/convert/build-bar'
 import { ImagePage } from '../features/convert/image-page'
 import { DiskPage } from '../features/disks/disk-page'
 import { DriveGone, DrivePage } from '../features/drives/drive-page'
@@ -26,6 +27,8 @@ export function PlacePage(props: {
   place: Place | null
   onPlace: (place: Place) => void
   onWrite: (diskId: string) => void
+  /** Opens the sheet that builds an image straight onto drives. */
+  onWriteImage: (image: ImageToWrite & { id: string }) => void
   onOpenArchive: () => void
 }) {
   const { place, onPlace } = props
@@ -66,6 +69,7 @@ export function PlacePage(props: {
           job={jobs.find(({ id }) => id === own.jobId) ?? null}
           onStarted={(jobId) => setOwn((before) => ({ ...before, jobId }))}
           onShowDisk={(id) => onPlace({ kind: 'disk', id })}
+          onWrite={(asked) => props.onWriteImage({ id: image.id, ...asked })}
         />
       )
     }

@@ -72,7 +72,13 @@ export function SlipwayWindow() {
         />
       </nav>
       <main className={styles.main}>
-        <PlacePage place={place} onPlace={setPlace} onWrite={openSheet} onOpenArchive={opening.choose} />
+        <PlacePage
+          place={place}
+          onPlace={setPlace}
+          onWrite={openSheet}
+          onWriteImage={(source) => setWriting({ source: { kind: 'image', ...source }, jobId: null })}
+          onOpenArchive={opening.choose}
+        />
       </main>
       <JobBar
         jobs={jobs}
@@ -98,7 +104,7 @@ export function SlipwayWindow() {
 
 /** A disk may be taken off the list while its sheet is open. */
 function isThere(source: WriteSource, disks: readonly ListedDisk[] | undefined): boolean {
-  return source.kind === 'file' || (disks?.some(({ id }) => id === source.id) ?? false)
+  return source.kind !== 'disk' || (disks?.some(({ id }) => id === source.id) ?? false)
 }
 
 function jobById(jobs: readonly JobSnapshot[], id: string | null): JobSnapshot | null {

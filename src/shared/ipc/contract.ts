@@ -92,10 +92,14 @@ export const calls = {
   openImageFile: { input: none, value: openedFile.nullable() },
   flashDisk: {
     input: z.object({
-      /** A disk of the list, or a file that was opened with openImageFile or dropped. */
+      /**
+       * A disk of the list; a file that was opened with openImageFile or dropped; or an image, of which a disk is built
+       * straight onto the drives.
+       */
       source: z.discriminatedUnion('kind', [
         z.object({ kind: z.literal('disk'), id }),
         z.object({ kind: z.literal('file'), id }),
+        z.object({ kind: z.literal('image'), id, settings: buildSettingsSchema }),
       ]),
       targets: z
         .array(

@@ -22,6 +22,15 @@ export interface Obstacle {
   link: ChainLinkName | null
 }
 
+/** An image of which a disk is to be built straight onto drives. */
+export interface ImageToWrite {
+  name: string
+  settings: BuildSettings
+  /** Bytes that a drive must hold; a lower bound when `isSizeKnown` is false. */
+  sizeBytes: number
+  isSizeKnown: boolean
+}
+
 /** Why no disk can be built now, or null when one can. */
 export function buildObstacle(
   facts: ImageFacts,
@@ -83,6 +92,7 @@ export function BuildBar(props: {
   job: JobSnapshot | null
   onStarted: (jobId: string) => void
   onShowDisk: (diskId: string) => void
+  onWrite: (image: ImageToWrite) => void
 }) {
   const { imageId, settings, estimate, job, preparation } = props
   const isPrepared = settings.preparation !== null
@@ -93,6 +103,15 @@ export function BuildBar(props: {
   const canProve = props.host?.qemu.found === true
   const isBuilding = job !== null && isActive(job)
   const obstacle = buildObstacle(props.facts, settings, estimate.neededBytes, props.host, props.errors)
+  // A drive has its own size, and root's own engine writes files alone.
+  const straight: BuildSettings = { ...settings, engine: 'direct', sizeBytes: null, format: 'raw' }
+  const straightObstacle = buildObstacle(
+    props.facts,
+    straight,
+    estimate.neededBytes,
+    props.host,
+    props.errors,
+  )
   const path = pathForFormat(chosenPath ?? estimate.outputPath, settings.format)
   const builtDisk = job?.state === 'succeeded' ? job.diskId : null
 
@@ -171,6 +190,17 @@ export function BuildBar(props: {
           </Checkbox>
         )}
         {builtDisk !== null && <Button onPress={() => props.onShowDisk(builtDisk)}>Show the disk</Button>}
+        <Button
+          isDisabled={straightObstacle !== null || isBuilding}
+          onPress={() =>
+            props.onWrite({
+              ...{ name: props.facts.name, settings: straight },
+              ...{ sizeBytes: estimate.neededBytes, isSizeKnown: !isPrepared },
+            })
+          }
+        >
+          Write to a stick directly…
+        </Button>
         <Button
           look="primary"
           isDisabled={obstacle !== null || isBuilding || build.pending}

@@ -17,7 +17,7 @@ import { FailureNotice } from '../../ui/notice'
 import { EmptyPage, Page } from '../../ui/page'
 import { formatAge, useNow } from '../../words'
 import { machineErrors, type MachineError } from '../machine/rules'
-import { BuildBar } from './build-bar'
+import { BuildBar, type ImageToWrite } from './build-bar'
 import { Chain } from './chain'
 import { LinkPanel } from './link-panel'
 import { familyNames, needsPreparation, settingsFor, useProposal } from './preparation'
@@ -39,6 +39,7 @@ export interface ImagePageProps {
   job: JobSnapshot | null
   onStarted: (jobId: string) => void
   onShowDisk: (diskId: string) => void
+  onWrite: (image: ImageToWrite) => void
 }
 
 /** An image is built into a disk: its chain, the chosen link, and the one button. */

@@ -7,11 +7,10 @@ import { Button } from '../../ui/button'
 import { Checkbox } from '../../ui/field'
 import { FailureNotice, Notice } from '../../ui/notice'
 import { Sheet } from '../../ui/sheet'
-import { formatBytes } from '../../../shared/sentences'
 import { DriveChoice } from './drive-choice'
 import { Loss } from './loss'
 import { WriteProgress, writeFooter } from './write-progress'
-import { allowedReasons, isExpertDrive, type WriteSource } from './write-source'
+import { allowedReasons, askedSource, isExpertDrive, sizeWords, type WriteSource } from './write-source'
 import styles from './flash.module.css'
 
 /** All that a person relies on when choosing a drive. When any of it changes, what was chosen is dropped. */
@@ -108,7 +107,7 @@ export function WriteSheet(props: {
 
   const write = async (): Promise<void> => {
     const answer = await flash.run({
-      source: { kind: source.kind, id: source.id },
+      source: askedSource(source),
       targets: targets.map(({ drive, typed, typedAgain, unmount }) => ({
         driveKey: drive.key,
         confirmation: typed,
@@ -148,11 +147,7 @@ export function WriteSheet(props: {
       )}
       <section className={styles.step}>
         <h3 className={styles.stepTitle}>Choose the drive, or several</h3>
-        <p className={styles.soft}>
-          {source.isSizeKnown
-            ? `It must hold ${formatBytes(source.sizeBytes, 'up')} at least.`
-            : `It must hold ${formatBytes(source.sizeBytes, 'up')} at least, and perhaps more: the file is compressed and does not tell its size.`}
-        </p>
+        <p className={styles.soft}>{sizeWords(source)}</p>
         <DriveChoice
           drives={drives}
           reasonsFor={(candidate) => allowedReasons(candidate, source, isExpert)}
@@ -184,10 +179,12 @@ export function WriteSheet(props: {
       ))}
       {targets.length > 0 && (
         <section className={styles.step} aria-label="How to write">
-          <Checkbox isSelected={everything} onChange={setEverything}>
-            Write everything, also what no file system uses. It takes longer, and leaves nothing old where the
-            disk lies.
-          </Checkbox>
+          {source.kind !== 'image' && (
+            <Checkbox isSelected={everything} onChange={setEverything}>
+              Write everything, also what no file system uses. It takes longer, and leaves nothing old where
+              the disk lies.
+            </Checkbox>
+          )}
           <Checkbox isSelected={eject} onChange={setEject}>
             Eject USB drives when they are written.
           </Checkbox>
