@@ -14,6 +14,16 @@ export interface FailureText {
 const byteUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
 
 /**
+ * What is to be known about writing drives on a system where it was never proven, or null.
+ * @param platform as Node names it
+ */
+export function unprovenWriting(platform: string): string | null {
+  if (platform === 'linux') return null
+  const system = platform === 'darwin' ? 'macOS' : platform === 'win32' ? 'Windows' : 'this system'
+  return `Slipway’s rules for drives on ${system} are not yet proven on hardware, so it shows the drives and writes none of them. Write the disk’s file with another program, or from Linux.`
+}
+
+/**
  * A size as people read it, in decimal units with three significant digits: `1.16 GB`.
  * @param bytes at least 0
  * @param rounding `up` for what is needed, so that the shown figure suffices

@@ -4,7 +4,7 @@ import type { Drive as PortableDrive } from 'drivelist'
 import { deviceNumber } from '../../src/main/drives/linux/device-number'
 import { drivesOf } from '../../src/main/drives/linux/drives'
 import { overlayFolders, parseLsblk, parseMountinfo, parseSwaps } from '../../src/main/drives/linux/parse'
-import { fromPortable, listDrives } from '../../src/main/drives/list'
+import { listDrives } from '../../src/main/drives/list'
 import {
   driveKey,
   identityOf,
@@ -12,7 +12,7 @@ import {
   watchDrives,
   type ListedDrive,
 } from '../../src/main/drives/watch'
-import { checkDrive, driveName, identityDifference, type Drive } from '../../src/shared/drive'
+import { driveName, identityDifference, type Drive } from '../../src/shared/drive'
 import { GB, machine, nvmeMounts, nvmeRoot, sataDisk, usbStick, type Block } from '../support/machine'
 
 const nothing = { paths: [], files: [] }
@@ -240,20 +240,6 @@ describe('drivelist', () => {
     size: 32 * GB,
     partitionTableType: 'mbr',
   }
-  const allowance = { unmount: true, expert: false, loopTargets: false }
-
-  test('a stick elsewhere than on Linux may be written, a system drive and a virtual one may not', () => {
-    const verdict = (changes: Partial<PortableDrive>): string[] =>
-      checkDrive(fromPortable({ ...portable, ...changes }), 4 * GB, allowance)
-    expect(verdict({})).toEqual([])
-    expect(verdict({ isSystem: true })).toEqual(['system'])
-    expect(verdict({ isSystem: true, mountpoints: [] })).toEqual(['system'])
-    expect(verdict({ isVirtual: true })).toEqual(['type'])
-    expect(verdict({ isUSB: false, isRemovable: false, busType: 'SATA' })).toEqual(['not-removable'])
-    expect(verdict({ size: null })).toEqual(['no-medium'])
-    expect(verdict({ isReadOnly: true })).toEqual(['read-only'])
-  })
-
   test.runIf(process.platform === 'linux')('that does not load is said once and is no failure', async () => {
     const lines: string[] = []
     const load = (): never => {

@@ -10,6 +10,7 @@ import {
   flashJob,
   freeDrive,
   fullTopics,
+  host,
   mountedDrive,
   smallDrive,
   systemDrive,
@@ -338,5 +339,25 @@ describe('an image that is written to a stick directly', () => {
     fake.answer('inspectImage', { ok: true, value: { ...applicationFacts, recipe: null } })
     await chooseIn('Images', 'tiny-app:latest')
     expect(isEnabled('Write to a stick directly…')).toBe(false)
+  })
+})
+
+describe('a system on which writing was never proven', () => {
+  for (const [platform, name] of [
+    ['darwin', 'macOS'],
+    ['win32', 'Windows'],
+  ] as const)
+    it(`says so on the sheet and writes nothing (${name})`, async () => {
+      await openSheet({ ...fullTopics, host: { ...host, platform } })
+      const sheet = screen.getByRole('dialog', { name: /^Write my-machine/ })
+      expect(sheet.textContent).toContain(`on ${name} are not yet proven on hardware`)
+      await chooseIn(DRIVES, freeDrive.name)
+      await type('SanDisk Ultra')
+      expect(isEnabled('Erase and write')).toBe(false)
+    })
+
+  it('is not Linux', async () => {
+    await openSheet()
+    expect(screen.queryByText(/not yet proven on hardware/)).toBeNull()
   })
 })

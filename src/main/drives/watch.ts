@@ -14,6 +14,8 @@ import { listDrives } from './list'
 
 /** Milliseconds between two looks. */
 const INTERVAL = 2000
+/** The same where each look starts programs, as on macOS and Windows. */
+const SLOW_INTERVAL = 10_000
 /** Looks after which the whole list is made anew though nothing seemed to change: labels change without a trace. */
 const FULL_EVERY = 15
 
@@ -107,7 +109,8 @@ export function watchDrives(options: DriveWatchOptions): () => void {
     } catch (error) {
       options.log(`drives cannot be listed: ${String(error)}`)
     }
-    if (!isEnded()) timer = setTimeout(() => void loop(), INTERVAL)
+    if (!isEnded())
+      timer = setTimeout(() => void loop(), process.platform === 'linux' ? INTERVAL : SLOW_INTERVAL)
   }
   void loop()
   return () => {

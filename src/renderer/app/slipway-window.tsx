@@ -24,6 +24,7 @@ export function SlipwayWindow() {
   // Drives that are built in are nothing to write to; the guards say which, so an allowed one would show.
   const drives = allDrives?.filter(({ reasons }) => !reasons.includes('not-removable'))
   const jobs = useTopic('jobs') ?? []
+  const host = useTopic('host')
   const [place, setPlace] = useState<Place | null>(null)
   /** What the open write sheet writes, and the write that it shows. */
   const [writing, setWriting] = useState<{ source: WriteSource; jobId: string | null } | null>(null)
@@ -92,6 +93,7 @@ export function SlipwayWindow() {
         <WriteSheet
           source={writing.source}
           drives={allDrives ?? []}
+          platform={host?.platform}
           job={jobById(jobs, writing.jobId)}
           onStarted={(jobId) => setWriting({ ...writing, jobId })}
           onAgain={() => setWriting({ ...writing, jobId: null })}

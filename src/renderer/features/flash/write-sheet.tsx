@@ -5,6 +5,7 @@ import type { JobSnapshot } from '../../../shared/job'
 import { useCall } from '../../api/api'
 import { Button } from '../../ui/button'
 import { Checkbox } from '../../ui/field'
+import { unprovenWriting } from '../../../shared/sentences'
 import { FailureNotice, Notice } from '../../ui/notice'
 import { Sheet } from '../../ui/sheet'
 import { DriveChoice } from './drive-choice'
@@ -43,6 +44,8 @@ const noConfirmation: Confirmation = { typed: '', typedAgain: '', unmount: false
 export function WriteSheet(props: {
   source: WriteSource
   drives: readonly ListedDrive[]
+  /** As Node names it; undefined while it is not known. */
+  platform: string | undefined
   job: JobSnapshot | null
   onStarted: (jobId: string) => void
   onAgain: () => void
@@ -96,6 +99,7 @@ export function WriteSheet(props: {
     )
   }
 
+  const unproven = props.platform === undefined ? null : unprovenWriting(props.platform)
   const targets = drives.flatMap((drive) => {
     const confirmation = chosen.get(drive.key)
     return confirmation === undefined ? [] : [{ drive, ...confirmation }]
@@ -131,7 +135,7 @@ export function WriteSheet(props: {
           <Button onPress={props.onClose}>Close</Button>
           <Button
             look="danger"
-            isDisabled={targets.length === 0 || !targets.every(isReady) || flash.pending}
+            isDisabled={unproven !== null || targets.length === 0 || !targets.every(isReady) || flash.pending}
             onPress={() => void write()}
           >
             {targets.length > 1 ? `Erase and write ${targets.length} drives` : 'Erase and write'}
@@ -139,6 +143,11 @@ export function WriteSheet(props: {
         </>
       }
     >
+      {unproven !== null && (
+        <Notice>
+          <p>{unproven}</p>
+        </Notice>
+      )}
       {flash.failure !== null && <FailureNotice failure={flash.failure} />}
       {wasDropped && (
         <Notice>

@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process'
+import type { Drive } from '../../../shared/drive'
+import { fail, ok, type Result } from '../../../shared/failure'
+import type { Needed } from '../linux/drives'
+import { diskutilInfoSchema, diskutilListSchema, macosDrives, type DiskutilInfo } from './drives'
+import { parsePlist, type PlistValue } from './plist'
+
+const DISKUTIL = '/usr/sbin/diskutil'
+
+/** Runs diskutil(8), without a shell. */
+function diskutil(words: readonly string[]): Promise<Result<PlistValue>> {
+  return new Promise((resolve) => {
+    execFile(DISKUTIL, words, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+      const value = error === null ? parsePlist(stdout) : null
+      if (value !== null) resolve(ok(value))
+      else {
+        const exitCode = typeof error?.code === 'number' ? error.code : null
+        resolve(fail('tool-failed', { tool: DISKUTIL, exitCode, output: stderr.trim() }))
+      }
+    })
+  })
+}
+
+/** The whole drives of this Mac; `tool-failed`. Not yet proven on hardware. */
+export async function findMacosDrives(needed: Needed): Promise<Result<Drive[]>> {
+  const told = await diskutil(['list', '-plist'])
+  if (!told.ok) return told
+  const list = diskutilListSchema.safeParse(told.value)
+  if (!list.success) return fail('tool-failed', { tool: DISKUTIL, exitCode: 0, output: list.error.message })
+  const infos: DiskutilInfo[] = []
+  for (const { DeviceIdentifier } of list.data.AllDisksAndPartitions) {
+    // A disk may go between the two questions.
+    const info = await diskutil(['info', '-plist', DeviceIdentifier])
+    const parsed = diskutilInfoSchema.safeParse(info.ok ? info.value : null)
+    if (parsed.success) infos.push(parsed.data)
+  }
+  return ok(macosDrives(list.data, infos, needed))
+}
