@@ -79,7 +79,7 @@ export const attempts: Attempt[] = [
     stick: plugged.mounted,
     suffix: '1',
     cli: refusal('type'),
-    helper: { code: 'drive-gone' },
+    helper: refusal('type'),
   },
   {
     what: 'that has another serial number than the confirmed one',

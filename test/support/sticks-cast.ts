@@ -10,7 +10,7 @@ import { writeTinyDisk } from './tiny-disk'
 const MIB = 1024 * 1024
 const STICK_BYTES = 64 * MIB
 /** Bytes a second: slow enough to be disturbed in the middle of a write. */
-const SLOW = 2_000_000
+const SLOW = 1_000_000
 
 /** Where everything lies that these tests make. */
 export const FOLDER = join(tmpdir(), `slipway-sticks-${process.pid}`)

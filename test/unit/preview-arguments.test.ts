@@ -141,7 +141,13 @@ test('a firmware descriptor', () => {
   const secure = { ...descriptor, features: ['requires-smm', 'secure-boot', 'enrolled-keys'] }
   expect(readDescriptor(JSON.stringify(secure), { ...plain, secure: true })).toEqual(files)
   const arm = { ...descriptor, targets: [{ architecture: 'aarch64', machines: ['virt-*'] }] }
-  expect(readDescriptor(JSON.stringify(arm), { architecture: 'arm64', secure: false })).toEqual(files)
+  const armWish = { architecture: 'arm64', secure: false } as const
+  expect(readDescriptor(JSON.stringify(arm), armWish)).toEqual(files)
+  // Without System Management Mode, which Arm does not have; and not with one of its two features alone.
+  const secureArm = { ...arm, features: ['secure-boot', 'enrolled-keys'] }
+  expect(readDescriptor(JSON.stringify(secureArm), { ...armWish, secure: true })).toEqual(files)
+  expect(readDescriptor(JSON.stringify(secureArm), armWish)).toBeNull()
+  expect(readDescriptor(JSON.stringify({ ...arm, features: ['secure-boot'] }), armWish)).toBeNull()
 })
 
 test.each<[string, unknown]>([

@@ -92,6 +92,9 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
       sizeBytes: (await number('size')) * 512,
       sectorBytes: await number('queue/logical_block_size'),
       async write(bytes, position) {
+        // A medium that is exchanged fails one command; when the kernel itself asked first, the next write would reach
+        // the new medium (drivers/scsi/sd.c, sd_check_events), and its sequence number alone tells.
+        if ((await sequence()) !== opened) throw new DriveError(position, 'another medium is in the drive')
         for (let done = 0; done < bytes.length;) {
           const { bytesWritten } = await guarded(
             position + done,

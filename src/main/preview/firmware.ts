@@ -28,7 +28,7 @@ const descriptorSchema = z.object({
 /** Descriptor folders in the order of their precedence, the administrator's before the packages'. */
 const descriptorFolders = ['/etc/qemu/firmware', '/usr/local/share/qemu/firmware', '/usr/share/qemu/firmware']
 
-/** What a machine wants of its UEFI. `secure`: Secure Boot with Microsoft's keys enrolled, for amd64 alone. */
+/** What a machine wants of its UEFI. `secure`: Secure Boot with Microsoft's keys enrolled. */
 export interface FirmwareWish {
   architecture: Architecture
   secure: boolean
@@ -56,6 +56,17 @@ const armPairs: readonly Pair[] = [
   ['/opt/homebrew/share/qemu/edk2-aarch64-code.fd', '/opt/homebrew/share/qemu/edk2-arm-vars.fd'],
 ]
 
+/** Debian. */
+const secureArmPairs: readonly Pair[] = [
+  ['/usr/share/AAVMF/AAVMF_CODE.ms.fd', '/usr/share/AAVMF/AAVMF_VARS.ms.fd'],
+]
+
+/** Features that firmware with Microsoft's keys has and plain firmware has not. Arm has no System Management Mode. */
+const secureFeatures: Record<Architecture, readonly string[]> = {
+  amd64: ['requires-smm', 'enrolled-keys'],
+  arm64: ['secure-boot', 'enrolled-keys'],
+}
+
 /** Architecture and machine as the descriptors name them. */
 const targetNames: Record<Architecture, readonly [architecture: string, machine: string]> = {
   amd64: ['x86_64', 'pc-q35'],
@@ -64,8 +75,8 @@ const targetNames: Record<Architecture, readonly [architecture: string, machine:
 
 /**
  * Reads one descriptor.
- * @returns its two files when it is what is wished: UEFI for the architecture's board; without System Management Mode
- *   and enrolled keys, or for Secure Boot with both; else null
+ * @returns its two files when it is what is wished: UEFI for the architecture's board, with all features of Secure Boot
+ *   or with none; else null
  */
 export function readDescriptor(text: string, wish: FirmwareWish): UefiFirmware | null {
   let parsed: unknown
@@ -84,7 +95,7 @@ export function readDescriptor(text: string, wish: FirmwareWish): UefiFirmware |
       ({ architecture, machines }) =>
         architecture === wantedArchitecture && machines.some((machine) => machine.startsWith(wantedMachine)),
     )
-  const marks = ['requires-smm', 'enrolled-keys'].map((feature) => features.includes(feature))
+  const marks = secureFeatures[wish.architecture].map((feature) => features.includes(feature))
   if (!fits || marks.some((mark) => mark !== wish.secure)) return null
   return { codePath: mapping.executable.filename, variablesTemplatePath: mapping['nvram-template'].filename }
 }
@@ -118,7 +129,9 @@ export async function findUefiFirmware(wish: FirmwareWish): Promise<UefiFirmware
       if (firmware !== null && (await bothExist(firmware))) return firmware
     }
   }
-  const pairs = wish.architecture === 'arm64' ? armPairs : wish.secure ? securePairs : plainPairs
+  const [plain, secure] =
+    wish.architecture === 'arm64' ? [armPairs, secureArmPairs] : [plainPairs, securePairs]
+  const pairs = wish.secure ? secure : plain
   for (const [codePath, variablesTemplatePath] of pairs) {
     const firmware = { codePath, variablesTemplatePath }
     if (await bothExist(firmware)) return firmware

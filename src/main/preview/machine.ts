@@ -116,8 +116,8 @@ export async function startMachine(options: MachineOptions): Promise<Result<Mach
   if (process.platform === 'win32') return fail('not-supported', { what: 'preview on Windows' })
   const architecture = options.architecture ?? 'amd64'
   const secure = options.firmware === 'secure-boot'
-  if (architecture === 'arm64' && options.firmware !== 'uefi') {
-    return fail('not-supported', { what: 'an arm64 machine with other firmware than plain UEFI' })
+  if (architecture === 'arm64' && options.firmware === 'bios') {
+    return fail('not-supported', { what: 'an arm64 machine with a BIOS, which there is none of' })
   }
   const programs = await findQemu(architecture)
   if (!programs.ok) return programs

@@ -43,8 +43,16 @@ const SECTORS_PER_BLOCK = 8
 const HEADS = 255
 const SECTORS_PER_TRACK = 63
 
-/** Makes the changes between image and machine in the tree, after all of the image is there. */
+/**
+ * Makes the changes between image and machine in the tree, after all of the image is there. Directories in which
+ * something may change get the disk's time: an engine gives them that of each export's container (it puts its own
+ * hostname, hosts and resolv.conf there), and the same image would not give the same disk.
+ */
 export function applyEdits(writer: Ext4Writer, edits: TreeEdits): void {
+  const changed = [...edits.removed, ...edits.added.map(({ path }) => path)].map((path) =>
+    path.slice(0, Math.max(0, path.lastIndexOf('/'))),
+  )
+  for (const path of new Set([...changed, ...edits.emptied])) writer.touchDirectory(path)
   for (const path of edits.removed) writer.remove(path)
   for (const path of edits.emptied) writer.empty(path)
   for (const entry of edits.added) {
@@ -123,6 +131,9 @@ export function writeEsp(
     const gap = Math.min(offset, systemBytes) - position
     if (gap > 0) outlet.zero(start + position, gap)
     outlet.put(start + offset, bytes)
-    position = offset + bytes.length
+    const end = offset + bytes.length
+    // Drives are written in whole sectors.
+    position = Math.ceil(end / 512) * 512
+    outlet.zero(start + end, position - end)
   }
 }

@@ -222,6 +222,15 @@ export class Ext4Writer {
     if (parent !== null && this.inodes.isDirectory(parent)) this.removeAt(parent, path.slice(slash + 1))
   }
 
+  /** Gives a directory the disk's time; does nothing to anything else. */
+  touchDirectory(path: string): void {
+    const directory = this.tree.lookup(path)
+    if (directory === null || !this.inodes.isDirectory(directory)) return
+    this.inodes.seconds.set(directory, this.settings.time)
+    this.inodes.nanoseconds.set(directory, 0)
+    this.inodes.setAccessed(directory, null)
+  }
+
   /** Removes all that is in a directory; does nothing to anything else. */
   empty(path: string): void {
     const directory = this.tree.lookup(path)
