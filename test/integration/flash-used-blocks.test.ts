@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { encodeGpt, ESP_GUID, LINUX_DATA_GUID, type GptPartition } from '../../src/main/disk/gpt'
 import { usedRanges, type Range } from '../../src/main/flash/used-blocks'
 import { checkExt4Disk, makeExt4Disk, makeTree, PARTITION_START, readerOfFile } from '../support/ext4-disk'
 
@@ -126,5 +127,85 @@ describe('everything is written', () => {
       Promise.resolve(Buffer.alloc(Math.min(length, size - position)))
     expect(await usedRanges(zeros(10 * MIB), 10 * MIB)).toEqual(whole(10 * MIB))
     expect(await usedRanges(zeros(100), 100)).toEqual(whole(100))
+  })
+})
+
+describe('an ext4 on a GPT', () => {
+  const PARTITION_BYTES = 200 * MIB
+  const DISK_BYTES = PARTITION_START + PARTITION_BYTES + MIB
+  const GUID = '8a7c3c57-39f4-4a1c-9f4e-000000000001'
+
+  /** Puts a GPT onto the disk in place of its MBR. */
+  async function withGpt(
+    work: (path: string) => Promise<void>,
+    more: Partial<GptPartition>[] = [],
+  ): Promise<void> {
+    await withDisk(PARTITION_BYTES, [], async (path) => {
+      const first: GptPartition = {
+        ...{ typeGuid: LINUX_DATA_GUID, guid: GUID, attributes: 0n, name: 'root' },
+        ...{ start: PARTITION_START / 512, count: PARTITION_BYTES / 512 },
+      }
+      const partitions = [first, ...more.map((one) => ({ ...first, ...one }))]
+      const { head, tail, tailStart } = encodeGpt(DISK_BYTES / 512, GUID, new Uint8Array(), partitions)
+      await truncate(path, DISK_BYTES)
+      const file = await open(path, 'r+')
+      await file.write(head, 0, head.length, 0)
+      await file.write(tail, 0, tail.length, tailStart * 512)
+      await file.close()
+      await work(path)
+    })
+  }
+
+  /** Changes bytes of the disk. */
+  async function patch(path: string, position: number, bytes: Uint8Array): Promise<void> {
+    const file = await open(path, 'r+')
+    await file.write(bytes, 0, bytes.length, position)
+    await file.close()
+  }
+
+  test('is the same over old data, and so are both tables', async () => {
+    await withGpt(async (path) => {
+      const ranges = await rangesOf(path)
+      expect(total(ranges)).toBeLessThan(DISK_BYTES / 2)
+      const drive = await writeUsed(path, ranges)
+      await checkExt4Disk(drive, tree, PARTITION_BYTES)
+      expect((await run('sgdisk', ['--verify', drive])).stdout).toContain('No problems found')
+    })
+  })
+
+  test.each<[string, number, Uint8Array]>([
+    ['a header whose checksum is wrong', 512 + 72, Uint8Array.of(3)],
+    ['entries whose checksum is wrong', 1024 + 60, Uint8Array.of(9)],
+    [
+      'another partition in the MBR too',
+      446 + 16,
+      Uint8Array.of(0, 0, 2, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0),
+    ],
+    ['an ISO 9660 image around it', 16 * 2048 + 1, Buffer.from('CD001')],
+  ])('is written whole with %s', async (_, position, bytes) => {
+    await withGpt(async (path) => {
+      expect(total(await rangesOf(path))).toBeLessThan(DISK_BYTES / 2)
+      await patch(path, position, bytes)
+      expect(await rangesOf(path)).toEqual(whole(DISK_BYTES))
+    })
+  })
+
+  test.each<[string, Partial<GptPartition>]>([
+    ['overlap', { start: PARTITION_START / 512 + 8, count: 8 }],
+    ['leave the disk', { start: DISK_BYTES / 512, count: 8 }],
+    ['lie in the table', { start: 4, count: 8 }],
+  ])('is written whole when partitions %s', async (_, other) => {
+    await withGpt(async (path) => expect(await rangesOf(path)).toEqual(whole(DISK_BYTES)), [other])
+  })
+
+  test('is written whole in a partition of another kind', async () => {
+    await withGpt(async (path) => {
+      const file = await readFile(path)
+      const partition = { typeGuid: ESP_GUID, guid: GUID, attributes: 0n, name: 'x' }
+      const place = { start: PARTITION_START / 512, count: PARTITION_BYTES / 512 }
+      const { head } = encodeGpt(file.length / 512, GUID, new Uint8Array(), [{ ...partition, ...place }])
+      await patch(path, 0, head)
+      expect(await rangesOf(path)).toEqual(whole(DISK_BYTES))
+    })
   })
 })

@@ -1,12 +1,8 @@
-import { crc32 } from './crc'
-import { GPT_ENTRY, GPT_HEADER } from './gpt'
+import { GPT_HEADER } from './gpt'
+import { headerCrc, readGpt } from './gpt-read'
 import { GPT_PROTECTIVE_TYPE, MBR, PARTITION_ENTRY } from './mbr'
 
 const SECTOR = 512
-/** Volume descriptors of ISO 9660 (ECMA-119, 6.2.1): sector 16 of 2048 bytes, "CD001" one byte into it. */
-const ISO_MAGIC = { offset: 16 * 2048 + 1, text: 'CD001' }
-/** More entries than this are no table that anybody makes; they have to lie in the head. */
-const MAXIMUM_ENTRIES_BYTES = 256 * 1024
 
 /** What makes a disk's partition table fit a larger drive. */
 export interface ResizedGpt {
@@ -35,29 +31,12 @@ export function resizeGpt(
   driveBytes: number,
   sectorBytes: number,
 ): ResizedGpt | null {
-  if (sectorBytes !== SECTOR || driveBytes <= sizeBytes || head.length < 2 * SECTOR) return null
-  const iso = head.subarray(ISO_MAGIC.offset, ISO_MAGIC.offset + ISO_MAGIC.text.length)
-  if (Buffer.from(iso).toString('latin1') === ISO_MAGIC.text) return null
-  const header = GPT_HEADER.decode(head, SECTOR)
-  const entriesStart = Number(header.PartitionEntryLBA) * SECTOR
-  const entriesBytes = header.NumberOfPartitionEntries * header.SizeOfPartitionEntry
-  const entriesEnd = entriesStart + entriesBytes
-  const isTable =
-    Buffer.from(header.Signature).toString('latin1') === 'EFI PART' &&
-    header.HeaderSize >= GPT_HEADER.size &&
-    header.HeaderSize <= SECTOR &&
-    header.MyLBA === 1n &&
-    header.SizeOfPartitionEntry >= GPT_ENTRY.size &&
-    entriesBytes <= MAXIMUM_ENTRIES_BYTES &&
-    entriesStart >= 2 * SECTOR &&
-    entriesEnd <= head.length
-  if (!isTable || headerCrc(head.subarray(SECTOR, SECTOR + header.HeaderSize)) !== header.HeaderCRC32) {
-    return null
-  }
-  const entries = head.subarray(entriesStart, entriesEnd)
-  if (crc32(entries) !== header.PartitionEntryArrayCRC32) return null
+  if (sectorBytes !== SECTOR || driveBytes <= sizeBytes) return null
+  const table = readGpt(head)
+  if (table === null) return null
+  const { header, entries } = table
 
-  const tailSectors = Math.ceil(entriesBytes / SECTOR) + 1
+  const tailSectors = Math.ceil(entries.length / SECTOR) + 1
   const lastSector = Math.floor(driveBytes / SECTOR) - 1
   const tailFirst = lastSector + 1 - tailSectors
   // Where the drive is larger by less than a table, the table would cover the disk's own end.
@@ -77,13 +56,6 @@ export function resizeGpt(
   GPT_HEADER.encode(places, secondary)
   GPT_HEADER.encode({ HeaderCRC32: headerCrc(secondary) }, secondary)
   return { head: resized, tail, tailStart: tailFirst * SECTOR }
-}
-
-/** CRC of a header as if its own field were zero. */
-function headerCrc(header: Uint8Array): number {
-  const blank = Uint8Array.from(header)
-  GPT_HEADER.encode({ HeaderCRC32: 0 }, blank)
-  return crc32(blank)
 }
 
 /** The protective partition covers the whole drive, or all that 32 bits can say (UEFI 2.10, table 5.3). */

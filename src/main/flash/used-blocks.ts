@@ -1,5 +1,8 @@
 import { BG_BLOCK_UNINIT, GROUP_DESCRIPTOR, SUPERBLOCK } from '../disk/ext4/layout'
-import { decodeMbr, LINUX_TYPE } from '../disk/mbr'
+import { GPT_ENTRY, LINUX_DATA_GUID, ROOT_ARM64_GUID, ROOT_X86_64_GUID } from '../disk/gpt'
+import { readGpt } from '../disk/gpt-read'
+import { guidBytes } from '../disk/guid'
+import { decodeMbr, GPT_PROTECTIVE_TYPE, LINUX_TYPE } from '../disk/mbr'
 
 /** Bytes of a disk. */
 export interface Range {
@@ -17,6 +20,13 @@ const ALIGNMENT = 4096
 const SMALLEST_GAP = 1024 * 1024
 /** At both ends of a file system, free or not: other file systems' old signatures lie there (libblkid's probes: within 128 KiB; ZFS labels: 512 KiB). */
 const ENDS_BYTES = 1024 * 1024
+
+/** In which a first GUID partition table has to lie. */
+const HEAD_BYTES = 1024 * 1024
+/** Kinds of partitions that hold a Linux file system; what it is its superblock says. */
+const linuxGuids = [LINUX_DATA_GUID, ROOT_X86_64_GUID, ROOT_ARM64_GUID].map((guid) =>
+  Buffer.from(guidBytes(guid)),
+)
 
 const MAGIC = 0xef53
 const CLEANLY_UNMOUNTED = 1
@@ -40,21 +50,56 @@ const RO_COMPAT_SPARSE_SUPER = 0x1
  * @returns ranges in ascending order, at multiples of 4096 bytes but for the disk's end
  */
 export async function usedRanges(read: ReadAt, sizeBytes: number): Promise<Range[]> {
-  const partitions = sizeBytes < SECTOR ? null : decodeMbr(await read(0, SECTOR))
+  const partitions = await partitionsOf(read, sizeBytes)
   const used: Range[] = []
   let end = 0
-  for (const { type, start, count } of (partitions ?? []).sort((a, b) => a.start - b.start)) {
-    const position = start * SECTOR
-    const length = count * SECTOR
+  for (const { isLinux, position, length } of partitions.sort((a, b) => a.position - b.position)) {
     // Partitions that overlap or leave the disk are nobody's to judge.
     if (position < end || position + length > sizeBytes) return [{ position: 0, length: sizeBytes }]
     used.push({ position: end, length: position - end })
-    const blocks = type === LINUX_TYPE ? await ext4Ranges(read, position, length) : null
+    const blocks = isLinux ? await ext4Ranges(read, position, length) : null
     used.push(...(blocks ?? [{ position, length }]))
     end = position + length
   }
   used.push({ position: end, length: sizeBytes - end })
   return coalesce(used, sizeBytes)
+}
+
+interface Partition extends Range {
+  isLinux: boolean
+}
+
+/** The partitions of an MBR or of a GPT; none where the disk has no table that may be trusted. */
+async function partitionsOf(read: ReadAt, sizeBytes: number): Promise<Partition[]> {
+  const records = sizeBytes < SECTOR ? null : decodeMbr(await read(0, SECTOR))
+  if (records === null) return []
+  if (!records.some(({ type }) => type === GPT_PROTECTIVE_TYPE)) {
+    return records.map(({ type, start, count }) => ({
+      isLinux: type === LINUX_TYPE,
+      position: start * SECTOR,
+      length: count * SECTOR,
+    }))
+  }
+  // Beside a protective partition others would be a second opinion on the same disk.
+  if (records.length !== 1 || sizeBytes < HEAD_BYTES) return []
+  const table = readGpt(await read(0, HEAD_BYTES))
+  if (table === null) return []
+  const { header, entries } = table
+  const partitions: Partition[] = []
+  for (let at = 0; at < entries.length; at += header.SizeOfPartitionEntry) {
+    const { PartitionTypeGUID, StartingLBA, EndingLBA } = GPT_ENTRY.decode(entries, at)
+    const type = Buffer.from(PartitionTypeGUID)
+    if (type.every((byte) => byte === 0)) continue
+    const isInside =
+      StartingLBA >= header.FirstUsableLBA && StartingLBA <= EndingLBA && EndingLBA <= header.LastUsableLBA
+    if (!isInside) return []
+    partitions.push({
+      isLinux: linuxGuids.some((guid) => guid.equals(type)),
+      position: Number(StartingLBA) * SECTOR,
+      length: Number(EndingLBA - StartingLBA + 1n) * SECTOR,
+    })
+  }
+  return partitions
 }
 
 /** The ranges in order, at multiples of 4096 bytes but for the disk's end, and without small gaps. */
