@@ -4,7 +4,7 @@ import { isActive } from '../shared/job'
 import { systemAttention } from './app/attention'
 import { denyByDefault, denyPermissions } from './app/harden'
 import { describeHost } from './app/host'
-import { createImageFiles } from './app/image-files'
+import { createImageFiles, openDroppedFile } from './app/image-files'
 import { setApplicationMenu } from './app/menu'
 import { watchNeeded } from './app/needed'
 import { createPreviews } from './app/previews'
@@ -77,6 +77,7 @@ async function start(): Promise<void> {
   const window = openWindow(join(__dirname, '../preload/index.cjs'), join(__dirname, '../../assets/icon.png'))
   const previewList = setting<PreviewState[]>([])
   const previews = createPreviews(window, jobs, library, previewList.set)
+  const imageFiles = createImageFiles()
   const handlers = createHandlers({
     window,
     engine,
@@ -86,7 +87,7 @@ async function start(): Promise<void> {
     imageSettings,
     jobs,
     previews,
-    imageFiles: createImageFiles(),
+    imageFiles,
     needed,
   })
   const topics = { engine: engineState, images, drives, disks, jobs: jobList, previews: previewList, host }
@@ -96,7 +97,7 @@ async function start(): Promise<void> {
     window.webContents,
     APP_ORIGIN,
     handlers,
-    (path) => archives.open(path),
+    (path) => openDroppedFile(path, imageFiles, archives),
     topics,
   )
   // What was missing may have been installed meanwhile.

@@ -107,3 +107,39 @@ describe('an archive', () => {
     expect(fake.inputsOf('proposeDockerfile')).toEqual([])
   })
 })
+
+describe('a disk that is dropped on the window', () => {
+  const opened = { id: 'file-7', name: 'debian.iso', sizeBytes: 700_000_000, isSizeKnown: true }
+
+  it('goes to the sheet that writes it, with nothing chosen', async () => {
+    const fake = await openWindow(fullTopics)
+    fake.answer('openImageFile', { ok: true, value: opened })
+    const file = new File(['x'], 'debian.iso')
+    await drag('drop', [file])
+    expect(fake.dropped).toEqual([file])
+    const sheet = screen.getByRole('dialog', { name: 'Write debian.iso to a stick' })
+    expect(within(sheet).queryAllByRole('option', { selected: true })).toHaveLength(0)
+    expect(isEnabled('Erase and write')).toBe(false)
+  })
+
+  it('that cannot be written says why', async () => {
+    const fake = await openWindow(fullTopics)
+    fake.answer('openImageFile', {
+      ok: false,
+      failure: { code: 'disk-not-bootable', facts: { path: '/home/ada/notes.img' } },
+    })
+    await drag('drop', [new File(['x'], 'notes.img')])
+    expect(screen.getByRole('dialog', { name: 'This file was not opened' }).textContent).toContain(
+      'notes.img',
+    )
+  })
+
+  it('does not take the place of what is being confirmed', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Disks', 'my-machine.img')
+    await press('Write to a stick…')
+    fake.answer('openImageFile', { ok: true, value: opened })
+    await drag('drop', [new File(['x'], 'debian.iso')])
+    expect(screen.getByRole('dialog', { name: /^Write my-machine/ })).toBeTruthy()
+  })
+})

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { basename } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
-import type { OpenedFile } from '../../shared/ipc/contract'
+import type { Dropped, OpenedFile } from '../../shared/ipc/contract'
 import { inspectSource } from '../flash/source/open'
+import type { OpenedArchives } from '../source/opened'
 
 /** Files that were opened to be written to a drive. The window knows them by their ids alone. */
 export interface ImageFiles {
@@ -28,4 +29,25 @@ export function createImageFiles(): ImageFiles {
       return path === undefined ? fail('not-found', { what: 'file' }) : ok(path)
     },
   }
+}
+
+/** Names of disks, packed or not. A packed archive is told from a packed disk by nothing else without unpacking it. */
+const diskNames = /\.((img|iso|raw)(\.(gz|xz|zst|zip))?|qcow2|vmdk|vdi|vhdx|zip)$/i
+
+/**
+ * Opens a file that was dropped on the window: a disk by its name is opened to be written, anything else as an archive.
+ * @param path absolute
+ * @returns the failures of `ImageFiles.open` and `OpenedArchives.open`
+ */
+export async function openDroppedFile(
+  path: string,
+  imageFiles: Pick<ImageFiles, 'open'>,
+  archives: Pick<OpenedArchives, 'open'>,
+): Promise<Result<Dropped>> {
+  if (diskNames.test(path)) {
+    const file = await imageFiles.open(path)
+    return file.ok ? ok({ kind: 'file', file: file.value }) : file
+  }
+  const ids = await archives.open(path)
+  return ids.ok ? ok({ kind: 'images', ids: ids.value }) : ids
 }

@@ -8,7 +8,7 @@ import {
   type TopicName,
 } from '../../shared/ipc/channels'
 import type { Result } from '../../shared/failure'
-import { calls, droppedPath, type Handlers, type TopicValue } from '../../shared/ipc/contract'
+import { calls, droppedPath, type Dropped, type Handlers, type TopicValue } from '../../shared/ipc/contract'
 
 /** A state that the main process owns: read now, or be told of every change. */
 export interface Topic<T> {
@@ -42,7 +42,7 @@ export function registerContract(
   contents: WebContents,
   origin: string,
   handlers: Handlers,
-  openDropped: (path: string) => Promise<Result<string[]>>,
+  openDropped: (path: string) => Promise<Result<Dropped>>,
   topics: Topics,
 ): () => void {
   const register = (name: CallName): void => {

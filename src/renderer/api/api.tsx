@@ -9,7 +9,7 @@ import {
 } from 'react'
 import type { Failure, Result } from '../../shared/failure'
 import type { CallName, TopicName } from '../../shared/ipc/channels'
-import type { Api, CallInput, CallValue, TopicValue } from '../../shared/ipc/contract'
+import type { Dropped, Api, CallInput, CallValue, TopicValue } from '../../shared/ipc/contract'
 
 /** A topic as React's useSyncExternalStore wants it; undefined until it was first read. */
 interface TopicSource<T> {
@@ -116,7 +116,7 @@ export function useApi(): <N extends CallName>(
 }
 
 /** Opens a file that was dropped on the window. */
-export function useOpenDropped(): (file: File) => Promise<Result<string[]>> {
+export function useOpenDropped(): (file: File) => Promise<Result<Dropped>> {
   const { api } = useApiContext()
   return useCallback(
     async (file) => {

@@ -1,5 +1,5 @@
 import { useCallback, useState } from 'react'
-import type { ListedDisk } from '../../shared/ipc/contract'
+import type { ListedDisk, OpenedFile } from '../../shared/ipc/contract'
 import { isActive, type JobSnapshot } from '../../shared/job'
 import { useTopic } from '../api/api'
 import { DiskList } from '../features/disks/disk-list'
@@ -32,7 +32,11 @@ export function SlipwayWindow() {
   const showOpened = useCallback(([id]: readonly string[]) => {
     if (id !== undefined) setPlace({ kind: 'image', id })
   }, [])
-  const opening = useArchiveOpening(showOpened)
+  const writeFile = useCallback((file: OpenedFile) => {
+    // A write that is shown, or drives that are being confirmed, stay.
+    setWriting((before) => before ?? { source: { kind: 'file', ...file }, jobId: null })
+  }, [])
+  const opening = useArchiveOpening(showOpened, writeFile)
 
   const openSheet = (diskId: string): void => {
     const disk = disks?.find(({ id }) => id === diskId)
@@ -69,7 +73,7 @@ export function SlipwayWindow() {
           drives={drives}
           chosen={chosen('drive')}
           onChoose={(id) => setPlace({ kind: 'drive', id })}
-          onFile={(file) => setWriting({ source: { kind: 'file', ...file }, jobId: null })}
+          onFile={writeFile}
         />
       </nav>
       <main className={styles.main}>

@@ -25,6 +25,9 @@ const openedFile = z.object({
 })
 export type OpenedFile = z.infer<typeof openedFile>
 
+/** What a dropped file turned out to be: images or trees, listed under these ids, or a disk that can be written. */
+export type Dropped = { kind: 'images'; ids: string[] } | { kind: 'file'; file: OpenedFile }
+
 /**
  * Every call of the window: what it sends and what a success answers. A call
  * is answered `{ok: true, value}` or `{ok: false, failure}`.
@@ -201,8 +204,8 @@ export type Handlers = { [N in CallName]: (input: CallInput<N>) => Promise<Resul
 /** What the preload puts on `window.slipway`. */
 export interface Api {
   call: { readonly [N in CallName]: (input: CallInput<N>) => Promise<Result<CallValue<N>>> }
-  /** Opens a File that was dropped on the window, as `openArchive` does; the page does not learn its path. */
-  openDropped: (file: unknown) => Promise<Result<string[]>>
+  /** Opens a File that was dropped on the window, as `openArchive` or `openImageFile` does; the page does not learn its path. */
+  openDropped: (file: unknown) => Promise<Result<Dropped>>
   /** Reads a topic as it is now. */
   read: <N extends TopicName>(name: N) => Promise<TopicValue<N>>
   /** Calls back with every new value of a topic; answers the function that ends it. */

@@ -1,6 +1,13 @@
 import type { Failure, Result } from '../../../src/shared/failure'
 import { callNames, type CallName, type TopicName } from '../../../src/shared/ipc/channels'
-import type { Api, CallInput, CallValue, Handlers, TopicValue } from '../../../src/shared/ipc/contract'
+import type {
+  Api,
+  CallInput,
+  CallValue,
+  Handlers,
+  OpenedFile,
+  TopicValue,
+} from '../../../src/shared/ipc/contract'
 import { emptyTopics, facts, GIGABYTE, images, type Topics } from './samples'
 
 /** What was asked of the main process, in its order. */
@@ -9,7 +16,7 @@ export type CallRecord = { [N in CallName]: { name: N; input: CallInput<N> } }[C
 export interface FakeApi {
   api: Api
   calls: CallRecord[]
-  /** What was dropped on the window; answered as `openArchive` is. */
+  /** What was dropped on the window; answered as `openImageFile` was told to, else as `openArchive` is. */
   dropped: unknown[]
   /** The inputs of every call of one name. */
   inputsOf<N extends CallName>(name: N): CallInput<N>[]
@@ -126,7 +133,11 @@ export function createFakeApi(topics: Partial<Topics> = {}): FakeApi {
       call,
       openDropped: (file) => {
         dropped.push(file)
-        return Promise.resolve(answers.get('openArchive') ?? done([])) as Promise<Result<string[]>>
+        const disk = answers.get('openImageFile') as Result<OpenedFile> | undefined
+        if (disk !== undefined)
+          return Promise.resolve(disk.ok ? done({ kind: 'file', file: disk.value }) : disk)
+        const opened = (answers.get('openArchive') ?? done([])) as Result<string[]>
+        return Promise.resolve(opened.ok ? done({ kind: 'images', ids: opened.value }) : opened)
       },
       read: (name) => Promise.resolve(state[name]),
       subscribe: (name, listener) => {

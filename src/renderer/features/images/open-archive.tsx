@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from 'react'
 import type { Failure, Result } from '../../../shared/failure'
+import type { Dropped, OpenedFile } from '../../../shared/ipc/contract'
 import { useApi, useOpenDropped } from '../../api/api'
 import { Button } from '../../ui/button'
 import { FailureNotice } from '../../ui/notice'
@@ -18,26 +19,39 @@ export interface ArchiveOpening {
 
 /**
  * Opens archives of images and tars of root file systems, by the dialog (also by Ctrl+O) or by dropping them.
+ * A disk that is dropped is not opened but to be written.
  * @param onOpened told the ids of what an archive holds
+ * @param onFile told of a disk that can be written
  */
-export function useArchiveOpening(onOpened: (ids: readonly string[]) => void): ArchiveOpening {
+export function useArchiveOpening(
+  onOpened: (ids: readonly string[]) => void,
+  onFile: (file: OpenedFile) => void,
+): ArchiveOpening {
   const call = useApi()
   const openDropped = useOpenDropped()
   const [isPending, setIsPending] = useState(false)
   const [failure, setFailure] = useState<Failure | null>(null)
 
   const run = useCallback(
-    async (opening: () => Promise<Result<readonly string[] | null>>) => {
+    async (opening: () => Promise<Result<Dropped | null>>) => {
       setIsPending(true)
       setFailure(null)
       const opened = await opening()
       setIsPending(false)
       if (!opened.ok) setFailure(opened.failure)
-      else if (opened.value !== null) onOpened(opened.value)
+      else if (opened.value?.kind === 'images') onOpened(opened.value.ids)
+      else if (opened.value !== null) onFile(opened.value.file)
     },
-    [onOpened],
+    [onOpened, onFile],
   )
-  const choose = useCallback(() => void run(() => call('openArchive', null)), [run, call])
+  const choose = useCallback(() => {
+    void run(async () => {
+      const opened = await call('openArchive', null)
+      return opened.ok && opened.value !== null
+        ? { ok: true, value: { kind: 'images', ids: opened.value } }
+        : (opened as Result<null>)
+    })
+  }, [run, call])
   const drop = useCallback(
     (files: readonly File[]) => {
       void (async () => {
@@ -127,7 +141,9 @@ export function DropZone({ onDrop }: { onDrop: (files: readonly File[]) => void 
   if (!isHovered) return null
   return (
     <div className={styles.dropZone}>
-      <p className={styles.dropWords}>Drop to open: an archive of an image, or a tar of a root file system</p>
+      <p className={styles.dropWords}>
+        Drop to open: an archive of an image, a tar of a root file system, or a disk to be written
+      </p>
     </div>
   )
 }
