@@ -1,0 +1,79 @@
+import type { BrowserWindow } from 'electron'
+import { expect, test, vi } from 'vitest'
+import { createImageFiles } from '../../src/main/app/image-files'
+import { listedDrives } from '../../src/main/drives/watch'
+import { buildOntoDrives } from '../../src/main/flash/straight'
+import { createWriteHandlers } from '../../src/main/ipc/write-handlers'
+import { createJobManager } from '../../src/main/jobs/manager'
+import type { Library } from '../../src/main/library/library'
+import type { TreeSource } from '../../src/main/source/tree-source'
+import { fail, ok } from '../../src/shared/failure'
+import { defaultBuildSettings } from '../../src/shared/image'
+import { drivesOf } from '../../src/main/drives/linux/drives'
+import { machine, nvmeMounts, nvmeRoot, usbStick } from '../support/machine'
+
+vi.mock('electron', () => ({ dialog: {} }))
+vi.mock('../../src/main/flash/straight', () => ({
+  buildOntoDrives: vi.fn<typeof buildOntoDrives>(() => Promise.resolve(ok(null))),
+}))
+
+const settings = { ...defaultBuildSettings, table: 'gpt' as const }
+const tree = { prepare: null } as TreeSource
+const listed = listedDrives(
+  drivesOf(machine({ blocks: [nvmeRoot(), usbStick('sdb')], mounts: nvmeMounts }), { paths: [], files: [] }),
+  false,
+)
+const stick = listed.find(({ bus }) => bus === 'usb')
+if (stick === undefined) throw new Error('no stick')
+
+function handlers(file: string | null): ReturnType<typeof createWriteHandlers> {
+  return createWriteHandlers(
+    {
+      window: null as unknown as BrowserWindow,
+      drives: { read: () => listed, subscribe: () => () => undefined },
+      library: null as unknown as Library,
+      jobs: createJobManager(() => undefined),
+      imageFiles: createImageFiles(),
+      needed: () => ['/usr/lib/slipway'],
+    },
+    (id) => (id === 'image-1' ? ok({ source: tree, file }) : fail('image-gone', { image: id })),
+  )
+}
+
+const typed = { driveKey: stick.key, confirmation: stick.name, unmount: true, expert: null }
+
+for (const file of [null, '/media/ada/server.tar'])
+  test(`an image is built onto the drive that was confirmed (${file === null ? 'of an engine' : 'of a file'})`, async () => {
+    vi.mocked(buildOntoDrives).mockClear()
+    const source = { kind: 'image' as const, id: 'image-1', settings }
+    const answer = await handlers(file).flashDisk({
+      source,
+      targets: [typed],
+      everything: false,
+      eject: true,
+    })
+    expect(answer.ok).toBe(true)
+    await vi.waitFor(() => expect(buildOntoDrives).toHaveBeenCalledTimes(1))
+    const input = vi.mocked(buildOntoDrives).mock.calls[0]?.[1]
+    expect(input).toMatchObject({ settings, verify: true, eject: true })
+    expect(input?.source).toBe(tree)
+    // The archive that is read must not lie on the drive that is written.
+    expect(input?.needed).toEqual(['/usr/lib/slipway', ...(file === null ? [] : [file])])
+    const [target] = input?.targets ?? []
+    expect(target).toMatchObject({ confirmation: stick.name, unmount: true, expert: null })
+    expect(target?.drive).toMatchObject({ device: '/dev/sdb', serial: stick.serial })
+    expect(target?.drive).not.toHaveProperty('key')
+  })
+
+test('nothing is begun for an image or a drive that is gone', async () => {
+  vi.mocked(buildOntoDrives).mockClear()
+  const { flashDisk } = handlers(null)
+  const ask = (id: string, driveKey: string): ReturnType<typeof flashDisk> =>
+    flashDisk({
+      ...{ source: { kind: 'image', id, settings }, everything: false, eject: false },
+      targets: [{ ...typed, driveKey }],
+    })
+  expect(await ask('other', stick.key)).toMatchObject({ ok: false, failure: { code: 'image-gone' } })
+  expect(await ask('image-1', 'other')).toMatchObject({ ok: false, failure: { code: 'drive-gone' } })
+  expect(buildOntoDrives).not.toHaveBeenCalled()
+})
