@@ -11,8 +11,7 @@ import { buildPrograms } from '../support/programs'
 
 /** A build that ends at any moment: by force, or because somebody cancels it. */
 
-/** How often; 50 times where there is time (`searchTime`). */
-const KILLS = process.env['SLIPWAY_LONG'] === undefined ? 10 : 50
+const KILLS = 50
 /** What the packages that stay outside of the bundle are found from. */
 const programs = resolve('out/test-kill')
 let folder: string

@@ -18,7 +18,7 @@ describe('parseCommand', () => {
       name: 'build',
       json: false,
       source: { kind: 'image', image: 'a:1' },
-      output: 'b.img',
+      target: { kind: 'file', path: 'b.img' },
       settings: { ...defaultBuildSettings, sizeBytes: 4 * 1024 ** 3 },
       machineFile: null,
     })
@@ -62,23 +62,35 @@ describe('parseCommand', () => {
       name: 'flash',
       json: false,
       disk: 'b.img',
-      devices: ['/dev/sdb'],
-      confirmations: ['X'],
-      deviceConfirmations: [],
-      unmount: false,
-      expert: false,
-      verify: false,
+      choice: {
+        devices: ['/dev/sdb'],
+        confirmations: ['X'],
+        deviceConfirmations: [],
+        unmount: false,
+        expert: false,
+        verify: false,
+        eject: false,
+      },
       everything: false,
-      eject: false,
+    })
+    expect(command('build a --onto /dev/sdb --onto /dev/sdc --confirm X --eject --table gpt')).toMatchObject({
+      source: { kind: 'image', image: 'a' },
+      target: {
+        kind: 'drives',
+        choice: { devices: ['/dev/sdb', '/dev/sdc'], confirmations: ['X'], eject: true, verify: true },
+      },
+      settings: { table: 'gpt', format: 'raw', sizeBytes: null },
     })
     expect(
       command(
         'flash b.img /dev/sdb /dev/sdc --confirm X --confirm Y --expert --confirm-device sdc --everything',
       ),
     ).toMatchObject({
-      devices: ['/dev/sdb', '/dev/sdc'],
-      confirmations: ['X', 'Y'],
-      deviceConfirmations: ['sdc'],
+      choice: {
+        devices: ['/dev/sdb', '/dev/sdc'],
+        confirmations: ['X', 'Y'],
+        deviceConfirmations: ['sdc'],
+      },
       everything: true,
     })
   })
@@ -99,7 +111,7 @@ describe('parseCommand', () => {
     ['build a --archive b.tar -o c', '“a” is one word too many.'],
     ['build a --name b -o c', '--name and --platform go with --archive.'],
     ['build --rootfs a --archive b -o c', '--rootfs and --archive do not go together.'],
-    ['build a', 'Say where the disk is to be made: -o DISK.'],
+    ['build a', 'Say where the disk is to be made: -o DISK, or --onto DEVICE.'],
     ['build a b -o c', '“b” is one word too many.'],
     ['build a -o b --size 4apples', '--size: “4apples” is not a size.'],
     ['build a -o b --engine magic', '--engine is kernel or direct, not “magic”.'],

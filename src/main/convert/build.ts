@@ -9,7 +9,7 @@ import { writeBlockMap } from '../library/block-map'
 import { diskIdOf, manifestPath, type Library } from '../library/library'
 import type { InspectedImage, PreparedTree, TreeSource } from '../source/tree-source'
 import type { DirectTarget } from './direct/run'
-import { prepareEngine, type BuiltDisk, type Engine } from './engines'
+import { prepareEngine, type BuiltDisk, type Engine, type Making } from './engines'
 import { beginOutput, checkOutputPath, checkOutputSpace, type OutputFile } from './output'
 import { preparePacker, type Packer } from './pack'
 import { checkArchitecture, planBuild, type BuildPlan } from './plan'
@@ -153,14 +153,15 @@ export async function prepareStraight(
   const { plan } = ready.value
   // To the last sector, where a GPT has its copy.
   const filling = { ...plan, size: { bytes: Math.floor(sizeBytes / 512) * 512 } }
+  const making = await prepareMaking(silent, { ...ready.value, plan: filling })
+  if (!making.ok) return making
   return ok({
     build: (write, progress) =>
-      runBuild(
+      making.value(
         {
           ...silent,
           progress: (done, total) => progress(total === null || total === 0 ? 0 : Math.min(1, done / total)),
         },
-        { ...ready.value, plan: filling },
         { kind: 'writes', write },
       ),
   })
@@ -200,14 +201,23 @@ async function prepareBuild(
   return ok({ engine: engine.value, source, image, originalId: original.value.id, plan })
 }
 
-async function runBuild(
+/** Opens the tree, and finds what else the disk needs. */
+async function prepareMaking(
   context: JobContext,
   { engine, source, image, plan }: ReadyBuild,
-  target: DirectTarget,
-): Promise<Result<BuiltDisk>> {
+): Promise<Result<Making>> {
   const prepared = await source.prepareExport(image, context)
   if (!prepared.ok) return prepared
-  return engine.build(context, { plan, tree: prepared.value, target, image })
+  return engine.prepare(context, { plan, tree: prepared.value, image })
+}
+
+async function runBuild(
+  context: JobContext,
+  ready: ReadyBuild,
+  target: DirectTarget,
+): Promise<Result<BuiltDisk>> {
+  const making = await prepareMaking(context, ready)
+  return making.ok ? making.value(context, target) : making
 }
 
 /** The tree to build from: as it is, or prepared. */

@@ -18,8 +18,6 @@ import type { BootPlan, BuildPlan } from './plan'
 export interface EngineWork {
   plan: BuildPlan
   tree: TreeExport
-  /** A file is regular, empty and the user's own. The kernel engine takes nothing else. */
-  target: DirectTarget
   image: InspectedImage
 }
 
@@ -37,9 +35,16 @@ export interface BuiltDisk {
 
 /** A way to make a disk, found to be possible here. */
 export interface Engine {
-  /** Answers what was made, or why the file is to be thrown away; throws the signal's reason when cancelled. */
-  build(context: JobContext, work: EngineWork): Promise<Result<BuiltDisk>>
+  /** Finds what the disk needs besides the tree, while nothing is written yet. */
+  prepare(context: JobContext, work: EngineWork): Promise<Result<Making>>
 }
+
+/**
+ * Makes the disk.
+ * @param target a file is regular, empty and the user's own; the kernel engine takes nothing else
+ * @returns what was made, or why it is to be thrown away; throws the signal's reason when cancelled
+ */
+export type Making = (context: JobContext, target: DirectTarget) => Promise<Result<BuiltDisk>>
 
 let directWorkerFile: string | null = null
 
@@ -53,10 +58,13 @@ export function setDirectWorker(file: string): void {
  * @returns `tool-missing` with the package that brings what is missing
  */
 export function prepareEngine(name: BuildSettings['engine']): Result<Engine> {
-  if (name === 'direct') return ok({ build: buildDirectly })
+  if (name === 'direct') return ok({ prepare: prepareDirectly })
   if (process.platform !== 'linux') return fail('not-supported', { what: 'the kernel engine on this system' })
   const tools = findKernelTools()
-  return tools.ok ? ok({ build: buildByKernel }) : tools
+  if (!tools.ok) return tools
+  return ok({
+    prepare: (_, work) => Promise.resolve(ok((context, target) => buildByKernel(context, work, target))),
+  })
 }
 
 /** For which firmware there are boot loaders. */
@@ -91,12 +99,20 @@ async function loadersFor(
   return made.ok ? findBootLoaders([treePlace(made.value, 'debian')], target) : made
 }
 
-/** In one pass and without root: facts to disk by Slipway's own writer. */
-async function buildDirectly(context: JobContext, work: EngineWork): Promise<Result<BuiltDisk>> {
-  const { plan, tree, target, image } = work
-  if (directWorkerFile === null) throw new Error('setDirectWorker was not called')
-  const found = plan.boot === null ? ok(null) : await loadersFor(context, plan.boot, work)
+async function prepareDirectly(context: JobContext, work: EngineWork): Promise<Result<Making>> {
+  const found = work.plan.boot === null ? ok(null) : await loadersFor(context, work.plan.boot, work)
   if (!found.ok) return found
+  return ok((making, target) => buildDirectly(making, work, found.value, target))
+}
+
+/** In one pass and without root: facts to disk by Slipway's own writer. */
+async function buildDirectly(
+  context: JobContext,
+  { plan, tree, image }: EngineWork,
+  found: FoundLoaders | null,
+  target: DirectTarget,
+): Promise<Result<BuiltDisk>> {
+  if (directWorkerFile === null) throw new Error('setDirectWorker was not called')
   const archive = tree.direct === null ? await tree.open() : ok(tree.direct)
   if (!archive.ok) return archive
   context.phase('copy')
@@ -110,11 +126,11 @@ async function buildDirectly(context: JobContext, work: EngineWork): Promise<Res
     time: sourceDate(image.createdAt),
     edits: plan.edits,
     boot:
-      boot === null || found.value === null
+      boot === null || found === null
         ? null
         : {
             architecture: boot.architecture,
-            loaders: found.value.loaders,
+            loaders: found.loaders,
             kernel: { kernelPath: boot.kernelPath, initramfsPath: boot.initramfsPath },
             kernelArguments: boot.kernelArguments,
             serialConsole: boot.serialConsole,
@@ -140,8 +156,8 @@ async function buildDirectly(context: JobContext, work: EngineWork): Promise<Res
       context.log(`attribute ${name} left out ${count} times`)
     return ok({
       sizeBytes: built.value.bytes,
-      firmware: found.value === null ? [] : firmwareOf(found.value.loaders),
-      secureBoot: found.value?.secureBoot === true,
+      firmware: found === null ? [] : firmwareOf(found.loaders),
+      secureBoot: found?.secureBoot === true,
       blockMap: built.value.blockMap,
       manifest: built.value.manifest,
     })
@@ -179,7 +195,8 @@ function sourceDate(imageCreatedAt: number): number {
 /** The HOWTO's own way, as root in the helper. */
 async function buildByKernel(
   context: JobContext,
-  { plan, tree, target }: EngineWork,
+  { plan, tree }: EngineWork,
+  target: DirectTarget,
 ): Promise<Result<BuiltDisk>> {
   const { boot, expectedBytes } = plan
   if (boot === null || target.kind !== 'file') {
