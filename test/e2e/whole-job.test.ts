@@ -211,7 +211,7 @@ describe('the whole job, once, in the window', () => {
     await write.click()
     await sheet.getByText('The stick may be pulled.').waitFor({ timeout: 300_000 })
     await window.picture('6-done')
-    await page.keyboard.press('Escape')
+    await sheet.getByRole('button', { name: 'Done' }).click()
 
     const disk = join(folder, 'Slipway/my-machine.img')
     const file = await open(disk)
@@ -243,7 +243,7 @@ describe('the whole job, once, in the window', () => {
     await window.picture('7-confirm')
     await sheet.getByRole('button', { name: /^(Erase|Write)/ }).click()
     await sheet.getByText('The stick may be pulled.').waitFor({ timeout: 300_000 })
-    await page.keyboard.press('Escape')
+    await sheet.getByRole('button', { name: 'Done' }).click()
     // Another disk than that of step 6: the root takes the whole stick.
     const { stdout } = await execa('sfdisk', ['--json', stickFile])
     const { partitiontable } = JSON.parse(stdout) as {
