@@ -56,7 +56,8 @@ async function killQemu({ app, page }: TestWindow, delay: number): Promise<void>
   await expect.poll(qemus, { timeout: 15_000, interval: 20 }).not.toEqual([])
   await new Promise((wake) => setTimeout(wake, delay))
   for (const pid of qemus()) process.kill(pid, 'SIGKILL')
-  const over = page.getByText(/The preview failed|The machine is off/)
+  // The page's own words: the bar and the announcement may still tell of the machine before.
+  const over = page.getByRole('main').getByText(/The preview failed|The machine is off/)
   const forceOff = page.getByRole('button', { name: 'Force off' })
   await over.or(forceOff).first().waitFor()
   // The end of the process is told within a moment.
