@@ -1,7 +1,7 @@
 import type Docker from 'dockerode'
 import { randomUUID } from 'node:crypto'
 import { fail, ok, type Failure, type Result } from '../../shared/failure'
-import { errorText, statusCode } from './connect'
+import { asReadable, errorText, statusCode } from './connect'
 import { isOrphaned, ownMark } from './owner'
 
 /** Every container that Slipway creates has it; the value is the container's own name. */
@@ -82,6 +82,25 @@ export function engineFailure(error: unknown, image: string): Failure {
   if (status === 404) return fail('image-gone', { image }).failure
   if (status !== null) return fail('engine-refused', { detail: errorText(error) }).failure
   return fail('engine-lost', { detail: errorText(error) }).failure
+}
+
+/**
+ * Keeps a container's file system mounted in the engine while its files are asked for. The engine mounts it for every
+ * question and unmounts it after the answer, which syncs all of its data root (kernel, fs/overlayfs/super.c,
+ * ovl_sync_fs): fifty questions took 300 ms without and 17 ms with it. What holds it is an export that nobody reads.
+ * @returns lets go of it; never throws. An engine that refuses is as good as one that holds: only slower.
+ */
+export function holdMounted(container: Docker.Container): () => void {
+  const abort = new AbortController()
+  container
+    .export({ abortSignal: abort.signal })
+    .then((stream) => {
+      const held = asReadable(stream)
+      held.on('error', () => undefined)
+      if (abort.signal.aborted) held.destroy()
+    })
+    .catch(() => undefined)
+  return () => abort.abort()
 }
 
 async function removeContainer(docker: Docker, name: string): Promise<void> {

@@ -6,7 +6,7 @@ import { loaderFiles } from '../prepare/loader-image'
 import type { TreeExport } from '../source/tree-source'
 import { containerFiles } from './archive'
 import { asReadable, errorCode, errorText, statusCode } from './connect'
-import { createUnstarted, engineFailure } from './container'
+import { createUnstarted, engineFailure, holdMounted } from './container'
 
 /**
  * Prepares the file system of an image to be read, from a container that is
@@ -34,6 +34,8 @@ export async function prepareExport(
   if (!created.ok) return created
   const { container, remove } = created.value
   context.defer(remove)
+  // To the end of the job: the engine's sync at the end of the export itself would be waited for, too.
+  context.defer(holdMounted(container))
   signal.throwIfAborted()
   const { socketPath } = docker.modem as { socketPath?: unknown }
   return ok({

@@ -3,7 +3,7 @@ import { ok, type Result } from '../../shared/failure'
 import { fileFacts, type FileFacts } from '../source/facts'
 import type { InspectedImage } from '../source/tree-source'
 import { containerFiles } from './archive'
-import { createUnstarted, engineFailure } from './container'
+import { createUnstarted, engineFailure, holdMounted } from './container'
 import { fullImageId } from './images'
 
 /** Images whose facts are remembered. */
@@ -34,9 +34,11 @@ export async function inspectImage(
     if (files === undefined) {
       const created = await createUnstarted(docker, id)
       if (!created.ok) return created
+      const release = holdMounted(created.value.container)
       try {
         files = await fileFacts(containerFiles(created.value.container, signal))
       } finally {
+        release()
         await created.value.remove()
       }
       if (remembered.size >= REMEMBERED) remembered.clear()
