@@ -79,7 +79,11 @@ const TEST_NEEDS = [
       existsSync('/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed'),
     packages: ['shim-signed', 'grub-efi-amd64-signed'],
   },
-  { what: 'partition tools', present: () => have('sfdisk'), packages: ['fdisk'] },
+  {
+    what: 'partition tools',
+    present: () => have('sfdisk') && have('sgdisk'),
+    packages: ['fdisk', 'gdisk'],
+  },
   {
     what: 'file attribute tools',
     present: () => ['getcap', 'getfattr', 'setfacl'].every(have),
