@@ -85,6 +85,11 @@ const TEST_NEEDS = [
     packages: ['fdisk', 'gdisk'],
   },
   {
+    what: 'programs that pack',
+    present: () => ['zip', 'xz', 'zstd'].every(have),
+    packages: ['zip', 'xz-utils', 'zstd'],
+  },
+  {
     what: 'file attribute tools',
     present: () => ['getcap', 'getfattr', 'setfacl'].every(have),
     packages: ['libcap2-bin', 'attr', 'acl'],
