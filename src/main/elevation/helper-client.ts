@@ -27,7 +27,10 @@ import {
 import { makeDirectory, removeStaleDirectories } from './meeting-place'
 import { checkCommand, elevate } from './sudo'
 
-/** Has a mount namespace made, so that what the helper mounts goes when it goes. */
+/**
+ * Has a mount namespace made for a build, so that what the helper mounts goes when it goes. A write mounts nothing, and
+ * unmounts a drive where everybody sees it.
+ */
 const UNSHARE = '/usr/bin/unshare'
 
 export interface HelperPaths {
@@ -66,12 +69,13 @@ export async function runHelperJob(
   onTargets: OnTargets = () => undefined,
 ): Promise<Result<null>> {
   context.signal.throwIfAborted()
-  if (process.platform === 'linux' && !existsSync(UNSHARE)) {
+  const ownMounts = process.platform === 'linux' && request.type === 'build'
+  if (ownMounts && !existsSync(UNSHARE)) {
     return fail('tool-missing', { tool: 'unshare', package: 'util-linux' })
   }
   await removeStaleDirectories()
   const directory = await makeDirectory()
-  const command = helperCommand(directory)
+  const command = helperCommand(directory, ownMounts)
   const isRoot = process.getuid?.() === 0
   let server: Server | null = null
   try {
@@ -112,10 +116,10 @@ export async function runHelperJob(
 }
 
 /** Program and arguments that start the helper. pkexec clears the environment, hence env(1). */
-function helperCommand(directory: string): string[] {
+function helperCommand(directory: string, ownMounts: boolean): string[] {
   if (paths === null) throw new Error('setHelperPaths was not called')
   return [
-    ...(process.platform === 'linux' ? [UNSHARE, '--mount', '--propagation', 'slave'] : []),
+    ...(ownMounts ? [UNSHARE, '--mount', '--propagation', 'slave'] : []),
     // Each write to a drive waits in a thread of its own; four, Node's own number, are too few for several drives.
     ...[
       '/usr/bin/env',

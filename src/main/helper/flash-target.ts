@@ -1,4 +1,3 @@
-import { readFile, readlink } from 'node:fs/promises'
 import {
   checkDrive,
   confirms,
@@ -14,10 +13,10 @@ import { fail, ok, type Result } from '../../shared/failure'
 import type { FlashTarget } from '../../shared/helper-protocol'
 import { findDrives } from '../drives/linux'
 import type { Needed } from '../drives/linux/drives'
-import { parseMountinfo } from '../drives/linux/parse'
-import { runTool } from '../drives/linux/tools'
+import { numbersOf } from './drive-numbers'
 import { claimDevice, type ClaimedDevice } from './flash-device'
 import { waitForOpeners } from './flash-openers'
+import { unmountDrive } from './flash-unmount'
 
 /**
  * The verdict on a drive that was asked for, by what this process itself sees. Pure.
@@ -56,6 +55,21 @@ export function judgeTarget(
   return reasons.length === 0 ? ok(drive) : fail('drive-refused', { device, reasons })
 }
 
+/** What `claimTarget` does to the machine; tests give their own, to change the machine between two looks. */
+export interface ClaimSteps {
+  find: typeof findDrives
+  unmount: typeof unmountDrive
+  claim: typeof claimDevice
+  openers: typeof waitForOpeners
+}
+
+const realSteps: ClaimSteps = {
+  find: findDrives,
+  unmount: unmountDrive,
+  claim: claimDevice,
+  openers: waitForOpeners,
+}
+
 /**
  * Finds, judges, unmounts and opens a drive, and judges it once more when it
  * is open: from then on nobody else can mount or take it.
@@ -63,6 +77,7 @@ export function judgeTarget(
  * @param sizeBytes that the drive must hold
  * @param asked what the drive must not take from the asking user; the helper's own files are added to it
  * @param loopTargets whether loop devices may be targets (tests)
+ * @param steps tests give their own
  * @returns the claimed drive; the failures of `judgeTarget` and `claimDevice`, `drive-busy`, `tool-missing`,
  *   `tool-failed`
  */
@@ -71,85 +86,54 @@ export async function claimTarget(
   sizeBytes: number,
   asked: Needed,
   loopTargets: boolean,
+  steps: ClaimSteps = realSteps,
 ): Promise<Result<ClaimedDevice>> {
   const { device } = target.drive
   const needed = { ...asked, paths: [...asked.paths, process.execPath, process.argv[1] ?? '/'] }
-  const before = await findDrives(needed)
-  if (!before.ok) return before
-  const judged = judgeTarget(target, sizeBytes, before.value, loopTargets)
+  const look = async (unmount: boolean): Promise<Result<Drive>> => {
+    const drives = await steps.find(needed)
+    return drives.ok ? judgeTarget({ ...target, unmount }, sizeBytes, drives.value, loopTargets) : drives
+  }
+  const judged = await look(target.unmount)
   if (!judged.ok) return judged
   if (judged.value.mountpoints.length > 0) {
-    const unmounted = await unmountAll(judged.value, needed)
+    const unmounted = await steps.unmount(device, await numbersOf(judged.value.majorMinor))
     if (!unmounted.ok) return unmounted
+    // What is mounted where no unmount of ours reaches, such as in a mount namespace of the asking user, is in use.
+    const left = await look(true)
+    if (!left.ok) return left
+    const { mountpoints } = left.value
+    if (mountpoints.length > 0) {
+      return fail('drive-busy', { device, detail: `it is mounted at ${mountpoints.join(', ')}` })
+    }
   }
-  const claimed = await claimDevice(device)
+  const claimed = await steps.claim(device)
   if (!claimed.ok) return claimed
-  const checked = await checkClaimed(target, sizeBytes, needed, loopTargets, claimed.value)
+  const checked = await checkClaimed(await look(false), claimed.value, steps)
   if (checked.ok) return claimed
   await claimed.value.close()
   return checked
 }
 
-/** The same judgement of the open drive, and that nobody else has it open. */
+/** Whether what is open is the drive that was judged again meanwhile, and nobody else has it open. */
 async function checkClaimed(
-  target: FlashTarget,
-  sizeBytes: number,
-  needed: Needed,
-  loopTargets: boolean,
+  again: Result<Drive>,
   claimed: ClaimedDevice,
+  steps: ClaimSteps,
 ): Promise<Result<null>> {
-  const { device } = target.drive
-  const after = await findDrives(needed)
-  if (!after.ok) return after
-  const again = judgeTarget({ ...target, unmount: false }, sizeBytes, after.value, loopTargets)
   if (!again.ok) return again
-  const { majorMinor } = claimed
-  if (again.value.majorMinor !== majorMinor || again.value.sizeBytes !== claimed.device.sizeBytes) {
-    const found = `${majorMinor} ${claimed.device.sizeBytes}`
-    return fail('drive-changed', { device, field: 'majorMinor', confirmed: target.drive.majorMinor, found })
+  const { device, majorMinor, sizeBytes } = again.value
+  if (claimed.majorMinor !== majorMinor || claimed.device.sizeBytes !== sizeBytes) {
+    const found = `${claimed.majorMinor} ${claimed.device.sizeBytes}`
+    return fail('drive-changed', {
+      device,
+      field: 'majorMinor',
+      confirmed: `${majorMinor} ${sizeBytes}`,
+      found,
+    })
   }
-  const openers = await waitForOpeners([device, ...again.value.volumes.map((volume) => volume.device)])
+  const openers = await steps.openers([device, ...again.value.volumes.map((volume) => volume.device)])
   return openers.length === 0
     ? ok(null)
     : fail('drive-busy', { device, detail: `it is open in ${openers.join(', ')}` })
-}
-
-/**
- * Unmounts everything on the drive, the latest mount first; never lazily, so
- * what is in use stays. The helper runs in a mount namespace of its own, from
- * which an unmount reaches no other (mount_namespaces(7)): it is done in that
- * of whoever started the helper, in the machine's, and in its own.
- */
-async function unmountAll(drive: Drive, needed: Needed): Promise<Result<null>> {
-  const done = new Set<string>()
-  for (const id of [String(process.ppid), '1', 'self']) {
-    const namespace = await readlink(`/proc/${id}/ns/mnt`).catch(() => null)
-    if (namespace === null || done.has(namespace)) continue
-    done.add(namespace)
-    for (const mountpoint of drive.mountpoints.toReversed()) {
-      if (!(await isMounted(mountpoint, id))) continue
-      const unmounted = await unmountIn(id, mountpoint)
-      if (!unmounted.ok) return busy(drive, unmounted.failure.facts)
-    }
-  }
-  const drives = await findDrives(needed)
-  if (!drives.ok) return drives
-  const left = drives.value.find((one) => one.device === drive.device)?.mountpoints ?? []
-  return left.length === 0 ? ok(null) : busy(drive, { output: left.join(' ') })
-}
-
-async function isMounted(mountpoint: string, id: string): Promise<boolean> {
-  const table = await readFile(`/proc/${id}/mountinfo`, 'utf8').catch(() => '')
-  return parseMountinfo(table).some((mount) => mount.mountpoint === mountpoint)
-}
-
-function unmountIn(id: string, mountpoint: string): Promise<Result<string>> {
-  const command = ['umount', '--', mountpoint] as const
-  if (id === 'self') return runTool(command[0], command.slice(1))
-  return runTool('nsenter', ['--target', id, '--mount', '--', ...command])
-}
-
-function busy(drive: Drive, facts: object): Result<never> {
-  const detail = 'output' in facts ? String(facts.output) : JSON.stringify(facts)
-  return fail('drive-busy', { device: drive.device, detail })
 }

@@ -84,6 +84,9 @@ function word(value: string | number | null | undefined): string {
 
 /** A line of mountinfo (proc_pid_mountinfo(5)). */
 export interface Mount {
+  id: string
+  /** Id of the mount that it is mounted on. */
+  parentId: string
   majorMinor: string
   mountpoint: string
   type: string
@@ -98,12 +101,13 @@ export function parseMountinfo(table: string): Mount[] {
     const [left, right] = splitOnce(line, ' - ')
     const before = left.split(' ')
     const after = right.split(' ')
-    const [majorMinor, mountpoint] = [before[2], before[4]]
+    const [id, parentId, majorMinor, , mountpoint] = before
     const [type, source] = after
-    if (majorMinor === undefined || mountpoint === undefined || type === undefined || source === undefined) {
-      continue
-    }
+    if (id === undefined || parentId === undefined || majorMinor === undefined) continue
+    if (mountpoint === undefined || type === undefined || source === undefined) continue
     mounts.push({
+      id,
+      parentId,
       majorMinor,
       mountpoint: unescapeOctal(mountpoint),
       type,

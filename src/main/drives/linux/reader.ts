@@ -37,7 +37,7 @@ export async function readMachineState(): Promise<Result<MachineState>> {
 
 /**
  * The mount tables of this process, of its parent and of process 1, where they
- * may be read and differ: the helper runs in a mount namespace of its own.
+ * may be read and differ. The parent of the helper is the asking user's: his table can only count against a drive.
  */
 async function readMountTables(): Promise<string[]> {
   const paths = ['self', process.ppid, 1].map((id) => `/proc/${id}/mountinfo`)

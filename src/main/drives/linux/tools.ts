@@ -10,13 +10,14 @@ const folders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/run/current-system/
  * Runs one of util-linux' programs by its absolute path, without a shell and with a fixed environment.
  * @param name the program's file name
  * @param args its arguments
+ * @param cwd its working directory
  * @returns its standard output; `tool-missing` or `tool-failed`
  */
-export async function runTool(name: string, args: readonly string[]): Promise<Result<string>> {
+export async function runTool(name: string, args: readonly string[], cwd = '/'): Promise<Result<string>> {
   const path = await findTool(name)
   if (path === null) return fail('tool-missing', { tool: name, package: 'util-linux' })
   return new Promise((resolve) => {
-    const options = { env: { LC_ALL: 'C', PATH: folders.join(':') }, maxBuffer: 16 * 1024 * 1024 }
+    const options = { cwd, env: { LC_ALL: 'C', PATH: folders.join(':') }, maxBuffer: 16 * 1024 * 1024 }
     execFile(path, args, options, (error, stdout, stderr) => {
       if (error === null) resolve(ok(stdout))
       else {
