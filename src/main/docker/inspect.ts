@@ -66,7 +66,8 @@ function imageFacts(
     name: names.find((name) => name === asked || name === `${asked}:latest`) ?? names[0] ?? id.slice(7, 19),
     architecture: info.Architecture,
     sizeBytes: info.Size,
-    createdAt: Date.parse(info.Created) || 0,
+    // An engine gives the year 1 where an image says nothing.
+    createdAt: Math.max(0, Date.parse(info.Created) || 0),
     applications: {
       entrypoint: words(config?.Entrypoint),
       command: words(config?.Cmd),

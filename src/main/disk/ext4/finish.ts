@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { setImmediate } from 'node:timers/promises'
 import { crc32c } from '../crc'
 import { refuse } from '../refusal'
 import { hasBackup } from './allocator'
@@ -39,13 +40,15 @@ const FILE_TYPES: Record<number, number> = { 0x8: 1, 0x4: 2, 0x2: 3, 0x6: 4, 0x1
 const LOST_AND_FOUND_BLOCKS = 4
 /** Reserved for root: a twentieth, but 1 GiB at most. */
 const MOST_RESERVED = 262144
-/** Blocks of a large directory that are handed over at a time. */
+/** Blocks of a large directory or of the journal that are handed over at a time. */
 const PIECE = 256
 const JOURNAL_MAGIC = 0xc03b3998
 /** user_xattr and acl, as mke2fs sets them */
 const DEFAULT_MOUNT_OPTIONS = 0x4 | 0x8
 const REMOUNT_READ_ONLY = 2
 const NEVER = 0xffff
+/** The superblock's times are 32 bits without a sign. */
+const LATEST_STAMP = 2 ** 32 - 1
 
 function entriesOf({ tree, inodes }: Ext4Writer, directory: number): DirectoryEntries {
   const { names } = tree
@@ -66,8 +69,25 @@ function wordsOf(bytes: Uint8Array): number[] {
   return [0, 4, 8, 12].map((at) => view.getUint32(at, true))
 }
 
+/** Waits a moment where that is due, and throws when there is nobody to go on for. */
+export type Pause = () => Promise<void>
+
+/** Milliseconds between two moments in which this thread hears what others have to say. */
+const BREATH = 20
+
+function pauseFor(signal: AbortSignal): Pause {
+  let last = performance.now()
+  return async () => {
+    if (performance.now() - last < BREATH) return
+    // Promises alone would never let a message in.
+    await setImmediate()
+    signal.throwIfAborted()
+    last = performance.now()
+  }
+}
+
 /** Writes all directories, in the order of their inodes. */
-async function writeDirectories(writer: Ext4Writer): Promise<void> {
+async function writeDirectories(writer: Ext4Writer, pause: Pause): Promise<void> {
   const { tree, inodes, allocator, settings, outlet } = writer
   const hashSeed = wordsOf(settings.hashSeed)
   for (let inode = ROOT_INODE; inode <= inodes.last; inode++) {
@@ -97,11 +117,12 @@ async function writeDirectories(writer: Ext4Writer): Promise<void> {
       }
     }
     writer.setBlocks(inode, [{ logical: 0, start: 0, count }], runs)
+    await pause()
   }
 }
 
 /** Makes the journal, an empty one: its superblock and zeroes. */
-function writeJournal(writer: Ext4Writer, blocks: number): void {
+async function writeJournal(writer: Ext4Writer, blocks: number, pause: Pause): Promise<void> {
   const { inodes, allocator, outlet, settings } = writer
   const runs = allocator.take(blocks)
   inodes.mode.set(JOURNAL_INODE, S_IFREG | 0o600)
@@ -109,7 +130,7 @@ function writeJournal(writer: Ext4Writer, blocks: number): void {
   inodes.size.set(JOURNAL_INODE, blocks * BLOCK_SIZE)
   inodes.seconds.set(JOURNAL_INODE, settings.time)
   writer.setBlocks(JOURNAL_INODE, [{ logical: 0, start: 0, count: blocks }], runs)
-  runs.forEach((run, index) => {
+  for (const [index, run] of runs.entries()) {
     const skip = index === 0 ? 1 : 0
     if (index === 0) {
       const first = JOURNAL_SUPERBLOCK.encode(
@@ -126,8 +147,13 @@ function writeJournal(writer: Ext4Writer, blocks: number): void {
       )
       writer.putBlock(run.start, first)
     }
-    outlet.zero(settings.offset + (run.start + skip) * BLOCK_SIZE, (run.count - skip) * BLOCK_SIZE)
-  })
+    for (let from = skip; from < run.count; from += PIECE) {
+      const count = Math.min(PIECE, run.count - from)
+      outlet.zero(settings.offset + (run.start + from) * BLOCK_SIZE, count * BLOCK_SIZE)
+      await outlet.ready()
+      await pause()
+    }
+  }
 }
 
 /** i_block, i_size_high and i_size of the journal's inode, from which e2fsck can mend it. */
@@ -151,7 +177,7 @@ function superblock(
 ): Uint8Array {
   const { settings } = writer
   const { time } = settings
-  const stamp = time >>> 0
+  const stamp = Math.min(Math.max(time, 0), LATEST_STAMP)
   const bytes = SUPERBLOCK.encode({
     s_inodes_count: geometry.inodesPerGroup * geometry.groups,
     s_blocks_count_lo: geometry.blocks,
@@ -199,18 +225,25 @@ function superblock(
 /**
  * Writes everything but file data: directories, journal, tables, and last the superblocks, without which there
  * is no file system. The caller has still to finish the outlet. Refuses when the disk is too small.
+ * @param signal to give up
+ * @throws the signal's reason when aborted
  */
-export async function finishExt4(writer: Ext4Writer): Promise<Ext4Summary> {
-  await writeDirectories(writer)
+export async function finishExt4(
+  writer: Ext4Writer,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Ext4Summary> {
+  const pause = pauseFor(signal)
+  await writeDirectories(writer, pause)
   const { allocator, inodes, settings } = writer
   const { size } = settings
   const geometry =
     'blocks' in size
       ? fixedGeometry(size.blocks, inodes.last)
       : fittedGeometry(allocator.usedCount, allocator.end, size.freeBlocks, inodes.last)
+  if (inodes.last > geometry.groups * geometry.inodesPerGroup) throw new Error('ext4: inodes without a place')
   const journal = journalBlocks(geometry.blocks)
-  if (journal > 0) writeJournal(writer, journal)
-  const { descriptors, ...counts } = await writeTables(writer, geometry)
+  if (journal > 0) await writeJournal(writer, journal, pause)
+  const { descriptors, ...counts } = await writeTables(writer, geometry, pause)
 
   for (let group = geometry.groups - 1; group > 0; group--) {
     if (!hasBackup(group)) continue

@@ -71,7 +71,17 @@ function lastGroup(blocks: number): { size: number; least: number } {
   return { size, least: copy + LEAST_ROOM }
 }
 
-/** A file system of the given size, without a last group too small to be of use. */
+/** Inodes that a file system of so many blocks can have. */
+export function mostInodes(blocks: number): number {
+  return fixedGeometry(blocks, 0).groups * MOST_INODES_PER_GROUP
+}
+
+/** Blocks of the smallest file system with groups enough for so many inodes. */
+export function blocksForInodes(inodes: number): number {
+  return (Math.ceil(inodes / MOST_INODES_PER_GROUP) - 1) * BLOCKS_PER_GROUP + 1
+}
+
+/** A file system of the given size, without a last group too small to be of use. At most `mostInodes` can be in use. */
 export function fixedGeometry(blocks: number, usedInodes: number): Geometry {
   const { size, least } = lastGroup(blocks)
   const usable = size < least && blocks > BLOCKS_PER_GROUP ? blocks - size : blocks
@@ -92,7 +102,10 @@ export function fittedGeometry(
   let geometry = geometryOf(Math.max(usedBlocks + freeBlocks, endBlock), usedInodes)
   for (;;) {
     const content = Math.max(usedBlocks + freeBlocks, endBlock)
-    const needed = content + journalBlocks(geometry.blocks) + overhead(geometry)
+    const needed = Math.max(
+      content + journalBlocks(geometry.blocks) + overhead(geometry),
+      blocksForInodes(usedInodes),
+    )
     let blocks = Math.ceil(needed / ALIGNMENT) * ALIGNMENT
     const { size, least } = lastGroup(blocks)
     if (size < least) blocks += Math.ceil((least - size) / ALIGNMENT) * ALIGNMENT

@@ -14,6 +14,7 @@ import {
   LOG_GROUPS_PER_FLEX,
   LOST_AND_FOUND_INODE,
 } from './layout'
+import type { Pause } from './finish'
 import type { Ext4Writer } from './writer'
 
 /** Where a group's bitmaps and inode table lie, as block numbers. */
@@ -95,7 +96,11 @@ function* within(runs: Run[], cursor: { index: number }, start: number, end: num
 }
 
 /** Writes bitmaps and inode tables of all groups, and makes their descriptors. */
-export async function writeTables(writer: Ext4Writer, geometry: Geometry): Promise<WrittenTables> {
+export async function writeTables(
+  writer: Ext4Writer,
+  geometry: Geometry,
+  pause: Pause,
+): Promise<WrittenTables> {
   const places = placeTables(writer, geometry)
   const { allocator, inodes, outlet } = writer
   const { groups, inodesPerGroup, blocks } = geometry
@@ -166,6 +171,7 @@ export async function writeTables(writer: Ext4Writer, geometry: Geometry): Promi
       }
       writer.putBlock(place.inodeTable + from / BLOCK_SIZE, table.subarray(0, length))
       await outlet.ready()
+      await pause()
     }
   }
 
@@ -178,6 +184,7 @@ export async function writeTables(writer: Ext4Writer, geometry: Geometry): Promi
       const { free, flags, sum } = blockCounts[index] as { free: number; flags: number; sum: number }
       const counts = inodeCounts[index] as InodeCounts
       await writeTable(group, place, counts.reach)
+      await pause()
       freeBlocks += free
       freeInodes += inodesPerGroup - counts.used
       const written = Math.ceil(counts.reach / INODES_PER_BLOCK)

@@ -3,8 +3,13 @@ import { Column } from './columns'
 import { ROOT_INODE } from './layout'
 import { Names } from './names'
 
-/** As many symlinks as the kernel follows in one path. */
+/** As many symlinks as the kernel follows on one path, all of them together (MAXSYMLINKS, include/linux/namei.h). */
 const MOST_SYMLINKS = 40
+
+/** What is left of them. By depth alone, ten links to a thousand links each would be endless work. */
+interface Budget {
+  symlinks: number
+}
 
 /** Names of a path; empty ones and '.' are left out. */
 export function namesOf(path: string): string[] {
@@ -58,7 +63,7 @@ export class Tree {
       return this.locate([...names, name].join('/'), make)
     }
     if (this.cachedPath !== prefix || this.cached === null) {
-      this.cached = this.follow(ROOT_INODE, namesOf(prefix), make, MOST_SYMLINKS)
+      this.cached = this.follow(ROOT_INODE, namesOf(prefix), make, { symlinks: MOST_SYMLINKS })
       this.cachedPath = prefix
     }
     return this.cached === null ? null : { parent: this.cached, name: last }
@@ -73,7 +78,7 @@ export class Tree {
 
   /** The same with the last name followed. */
   resolve(path: string): number | null {
-    return this.resolveFrom(ROOT_INODE, namesOf(path), MOST_SYMLINKS)
+    return this.resolveFrom(ROOT_INODE, namesOf(path), { symlinks: MOST_SYMLINKS })
   }
 
   /** Enters an empty directory under a name. */
@@ -90,25 +95,25 @@ export class Tree {
     this.cachedPath = null
   }
 
-  private resolveFrom(from: number, names: string[], symlinks: number): number | null {
+  private resolveFrom(from: number, names: string[], budget: Budget): number | null {
     const last = names.at(-1)
     if (last === undefined) return from
-    const parent = this.follow(from, names.slice(0, -1), null, symlinks)
+    const parent = this.follow(from, names.slice(0, -1), null, budget)
     if (parent === null) return null
     if (last === '..') return this.parentOf(parent)
     const inode = this.names.find(parent, last)
     if (inode === 0) return null
     if (!this.inodes.isSymlink(inode)) return inode
-    if (symlinks === 0) return null
+    if (budget.symlinks-- <= 0) return null
     const target = this.inodes.targetOf(inode)
-    return this.resolveFrom(target.startsWith('/') ? ROOT_INODE : parent, namesOf(target), symlinks - 1)
+    return this.resolveFrom(target.startsWith('/') ? ROOT_INODE : parent, namesOf(target), budget)
   }
 
   private follow(
     from: number,
     names: string[],
     make: ((parent: number, name: string) => number) | null,
-    symlinks: number,
+    budget: Budget,
   ): number | null {
     let directory = from
     for (const name of names) {
@@ -119,10 +124,11 @@ export class Tree {
       const inode = this.names.find(directory, name)
       let next: number | null
       if (inode === 0) next = make === null ? null : make(directory, name)
-      else if (this.inodes.isSymlink(inode) && symlinks > 0) {
+      else if (this.inodes.isSymlink(inode)) {
+        if (budget.symlinks-- <= 0) return null
         const target = this.inodes.targetOf(inode)
         const start = target.startsWith('/') ? ROOT_INODE : directory
-        next = this.follow(start, namesOf(target), null, symlinks - 1)
+        next = this.follow(start, namesOf(target), null, budget)
       } else next = this.inodes.isDirectory(inode) ? inode : null
       if (next === null) return null
       directory = next

@@ -5,6 +5,7 @@ import { refuse } from '../refusal'
 import { Allocator, type Run } from './allocator'
 import { encodeExtents, type Extent, EXTENTS_IN_INODE } from './extents'
 import { densePlan, FileData, sparsePlan } from './file-data'
+import { blocksForInodes, mostInodes } from './geometry'
 import { deviceNumber, FAST_SYMLINK, Inodes, MOST_LINKS, type Time } from './inodes'
 import {
   BLOCK_SIZE,
@@ -95,6 +96,7 @@ export class Ext4Writer {
   listener: FileListener | null = null
 
   private readonly fileData: FileData
+  private readonly mostInodes: number
 
   constructor(
     readonly settings: Ext4Settings,
@@ -103,6 +105,7 @@ export class Ext4Writer {
     this.fileData = new FileData(outlet, settings.offset)
     const { size } = settings
     const most = 'blocks' in size ? size.blocks : size.mostBlocks
+    this.mostInodes = mostInodes(most)
     this.seed = crc32c(0xffffffff, settings.uuid)
     this.descriptorBlocks = Math.ceil(Math.ceil(most / BLOCKS_PER_GROUP) / DESCRIPTORS_PER_BLOCK)
     this.inodes = new Inodes(this.seed)
@@ -298,7 +301,7 @@ export class Ext4Writer {
   private place(path: string): { parent: number; name: string } {
     const place = this.tree.locate(path, (parent, name) => {
       if (name.length > LONGEST_NAME) this.refuseEntry('a name of more than 255 bytes')
-      const inode = this.inodes.allocate()
+      const inode = this.newInode()
       this.initialise(inode, S_IFDIR, this.defaults(0o755))
       this.linkDirectory(parent, name, inode)
       return inode
@@ -312,7 +315,19 @@ export class Ext4Writer {
   private replace(parent: number, name: string): number {
     if (name === '') this.refuseEntry('a root that is not a directory')
     this.removeAt(parent, name)
-    return this.inodes.allocate()
+    return this.newInode()
+  }
+
+  /** A number for a new inode. Refuses when the groups of the disk have no room for one more. */
+  private newInode(): number {
+    const inode = this.inodes.allocate()
+    if (inode > this.mostInodes) {
+      const { size } = this.settings
+      const blocks = 'blocks' in size ? size.blocks : size.mostBlocks
+      const neededBytes = blocksForInodes(inode) * BLOCK_SIZE
+      refuse('size-too-small', { sizeBytes: blocks * BLOCK_SIZE, neededBytes })
+    }
+    return inode
   }
 
   private enter(parent: number, name: string, inode: number): void {
@@ -333,6 +348,8 @@ export class Ext4Writer {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const inode = names.find(next.parent, next.name)
       if (inode === 0) continue
+      // e2fsck wants it, and knows it by its number no less than by its name: it is never given away.
+      if (inode === LOST_AND_FOUND_INODE) this.refuseEntry('a lost+found that is no directory')
       const isDirectory = this.inodes.isDirectory(inode)
       if (isDirectory && !next.isEmpty) {
         waiting.push({ ...next, isEmpty: true })

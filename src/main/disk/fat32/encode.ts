@@ -64,9 +64,13 @@ function treeOf(files: FatFile[]): Node {
   return root
 }
 
+/** From 1980 to the end of 2107: seven bits of years. */
+const EARLIEST = Date.UTC(1980, 0, 1) / 1000
+const LATEST = Date.UTC(2107, 11, 31, 23, 59, 58) / 1000
+
 /** Date and time of the specification's "Date and Time Formats", two seconds a step. */
 function dosTime(seconds: number): { date: number; time: number } {
-  const date = new Date(Math.max(seconds, 315532800) * 1000)
+  const date = new Date(Math.min(Math.max(seconds, EARLIEST), LATEST) * 1000)
   return {
     date: ((date.getUTCFullYear() - 1980) << 9) | ((date.getUTCMonth() + 1) << 5) | date.getUTCDate(),
     time: (date.getUTCHours() << 11) | (date.getUTCMinutes() << 5) | (date.getUTCSeconds() >> 1),
