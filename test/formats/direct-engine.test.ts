@@ -242,6 +242,59 @@ test('the manifest is what the disk holds, file by file', async () => {
   expect(manifest).toContain('  boot/ldlinux.sys\n')
 })
 
+test('the sums of sparse files are those of what is read, and hours of zeroes can be given up', async () => {
+  const path = join(folder, 'holes.img')
+  const MIB = 2 ** 20
+  const sparse = (name: string, size: number, segments: number[]): Member => ({
+    ...file(
+      name,
+      Buffer.alloc(
+        segments.filter((_, index) => index % 2 === 1).reduce((a, b) => a + b, 0),
+        7,
+      ),
+    ),
+    sparse: { segments: [...segments, size, 0], size, version: '1.0' },
+  })
+  const archive = encodeArchive([
+    sparse('front', 40 * MIB, [0, 512]),
+    sparse('middle', 80 * MIB, [30 * MIB, 512 * 300, 70 * MIB, 512]),
+    sparse('short', 5 * MIB, [MIB, 512, 3 * MIB, 100]),
+    sparse('empty', 50 * MIB, []),
+    file('after', 'after'),
+  ])
+  const data = settings({ boot: null, manifest: true })
+  const result = await write(path, archive, data)
+  if (!result.ok) throw new Error(result.failure.code)
+  const tree = join(folder, 'holes')
+  mkdirSync(tree)
+  setLength(path, result.value.bytes)
+  debugfs(rootOf(path, result.value), `rdump / ${tree}`)
+  writeFileSync(join(folder, 'sums'), result.value.manifest ?? '')
+  expect(run('sha256sum', ['--strict', '--quiet', '-c', join(folder, 'sums')], tree)).toBe('')
+  expect(result.value.manifest).toMatch(/ {2}middle\n/)
+
+  const controller = new AbortController()
+  const reason = new Error('given up')
+  const endless = encodeArchive(Array.from({ length: 9 }, (_, i) => sparse(`${i}`, 2 ** 43, [0, 512])))
+  const sink = { zeroed: true, write: () => Promise.resolve() }
+  const writing = writeDisk(chunks(endless), sink, data, () => undefined, controller.signal)
+  setTimeout(() => controller.abort(reason), 100)
+  await expect(writing).rejects.toBe(reason)
+})
+
+test('a time that FAT cannot say is the nearest that it can', async () => {
+  for (const [time, shown] of [
+    [-62135596800, '1980-01-01'],
+    [7258118400, '2107-12-31'],
+  ] as const) {
+    const path = join(folder, 'times.img')
+    await written(path, settings({ time }))
+    const esp = join(folder, 'esp.img')
+    writeFileSync(esp, readFileSync(path).subarray(2 ** 20, 65 * 2 ** 20))
+    expect(run('mdir', ['-i', esp, '::/EFI/BOOT'])).toContain(shown)
+  }
+})
+
 test('what cannot become a disk is a value that says why', async () => {
   const path = join(folder, 'refused.img')
   const data = encodeArchive([file('a', 'b')])

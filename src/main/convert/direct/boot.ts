@@ -114,13 +114,13 @@ export function installExtlinux(
 }
 
 /** Writes the EFI system partition: the given files and the configuration of GRUB. */
-export function writeEsp(
+export async function writeEsp(
   outlet: Outlet,
   uefi: NonNullable<BootLoaders['uefi']>,
   entry: BootEntry,
   volumeId: number,
   time: number,
-): void {
+): Promise<void> {
   const configuration = Buffer.from(grubConfiguration(entry), 'latin1')
   const files = [...uefi.files, ...uefi.configurationPaths.map((path) => ({ path, data: configuration }))]
   const settings = { sectors: ESP.count, hiddenSectors: ESP.start, volumeId, label: 'EFI', time }
@@ -135,5 +135,6 @@ export function writeEsp(
     // Drives are written in whole sectors.
     position = Math.ceil(end / 512) * 512
     outlet.zero(start + end, position - end)
+    await outlet.ready()
   }
 }

@@ -129,7 +129,8 @@ async function write(
   const reader = new TarReader(fillFrom(writer))
   for await (const chunk of source) {
     signal.throwIfAborted()
-    reader.push(chunk)
+    if (manifest === null) reader.push(chunk)
+    else await pushInPieces(reader, chunk, manifest, signal)
     progress(reader.bytesRead)
     const full = outlet.ready()
     if (full !== null) await full
@@ -147,9 +148,9 @@ async function write(
       // The boot code does not use the number of sectors; a size found by the content is not known yet.
       installExtlinux(writer, loaders.bios.extlinux, entry, hasEsp, wanted ?? 0)
     }
-    if (loaders.uefi !== null) writeEsp(outlet, loaders.uefi, entry, diskSignature, time)
+    if (loaders.uefi !== null) await writeEsp(outlet, loaders.uefi, entry, diskSignature, time)
   }
-  const root = await finishExt4(writer)
+  const root = await finishExt4(writer, signal)
   signal.throwIfAborted()
   const sectors = wanted ?? root.bytes / 512
   const total = 'bytes' in size ? Math.floor(size.bytes / 512) : diskSectors(sectors, table, hasEsp)
@@ -165,6 +166,21 @@ async function write(
     bytesWritten: outlet.bytesWritten,
     skippedXattrs: [...writer.skippedXattrs],
     manifest: manifest === null ? null : manifest.text(writer),
+  }
+}
+
+/** Bytes of the archive after which the manifest does what waits: so many small parts of sparse files may wait at most. */
+const PIECE = 64 * 1024
+
+async function pushInPieces(
+  reader: TarReader,
+  chunk: Uint8Array,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let at = 0; at < chunk.length; at += PIECE) {
+    reader.push(chunk.subarray(at, at + PIECE))
+    await manifest.settle(signal)
   }
 }
 

@@ -1,14 +1,28 @@
 import { Buffer } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { Column, Texts } from '../../disk/ext4/columns'
 import { ROOT_INODE, S_IFMT, S_IFREG } from '../../disk/ext4/layout'
 import type { Ext4Writer, FileListener } from '../../disk/ext4/writer'
 
 const ZEROES = Buffer.alloc(1024 * 1024)
+/** Steps of that length between two moments in which this thread hears what others have to say: a few milliseconds. */
+const STEPS = 8
+/** A hole longer than this is work for later, in bytes. */
+const LONG_HOLE = 16 * 1024 * 1024
+
+/** What is left to do for one file's hash, in its order. */
+type Work =
+  | { kind: 'zeroes'; hash: Hash; count: number }
+  | { kind: 'data'; hash: Hash; bytes: Buffer }
+  | { kind: 'end'; hash: Hash; inode: number }
 
 /**
  * The SHA-256 of each file of a file system, taken while it is written: of what the archive brought and of what was
  * added to it. A hash costs about as much time as all the rest: it is taken on request.
+ *
+ * A hole is hashed as the zeroes that it reads as, for SHA-256 has no shorter way; a few hundred bytes of archive can
+ * stand for hours of that. So long holes, and what follows them in the same file, wait for `settle`.
  */
 export class Manifest implements FileListener {
   /** The hashes, 32 bytes each, and where that of an inode is. */
@@ -21,6 +35,7 @@ export class Manifest implements FileListener {
   /** Where in the file the next data belongs, and in which of its parts. */
   private position = 0
   private segment = 0
+  private readonly waiting: Work[] = []
 
   file(inode: number, size: number, segments: number[] | null): void {
     this.inode = inode
@@ -33,7 +48,7 @@ export class Manifest implements FileListener {
 
   data(bytes: Uint8Array, start: number, end: number): void {
     if (this.segments === null) {
-      this.hash?.update(bytes.subarray(start, end))
+      this.add(bytes.subarray(start, end))
       this.position += end - start
       return
     }
@@ -47,7 +62,7 @@ export class Manifest implements FileListener {
       }
       this.hole(offset)
       const count = Math.min(segmentEnd - this.position, end - from)
-      this.hash?.update(bytes.subarray(from, from + count))
+      this.add(bytes.subarray(from, from + count))
       this.position += count
       from += count
     }
@@ -55,8 +70,32 @@ export class Manifest implements FileListener {
 
   endFile(): void {
     this.hole(this.size)
-    if (this.hash !== null) this.sumOf.set(this.inode, this.sums.add(this.hash.digest('binary')))
+    if (this.hash !== null) {
+      if (this.waits) this.waiting.push({ kind: 'end', hash: this.hash, inode: this.inode })
+      else this.enter(this.inode, this.hash)
+    }
     this.hash = null
+  }
+
+  /**
+   * Does what waits, in small steps. To be called after every chunk of the archive: what waits holds copies of it.
+   * @throws the signal's reason when aborted
+   */
+  async settle(signal: AbortSignal): Promise<void> {
+    let steps = 0
+    for (const work of this.waiting) {
+      if (work.kind === 'data') work.hash.update(work.bytes)
+      else if (work.kind === 'end') this.enter(work.inode, work.hash)
+      else {
+        for (let left = work.count; left > 0; left -= ZEROES.length) {
+          work.hash.update(left < ZEROES.length ? ZEROES.subarray(0, left) : ZEROES)
+          if (++steps % STEPS !== 0) continue
+          await setImmediate()
+          signal.throwIfAborted()
+        }
+      }
+    }
+    this.waiting.length = 0
   }
 
   /**
@@ -79,8 +118,28 @@ export class Manifest implements FileListener {
     return files.map(({ path, sum }) => sumLine(this.sums.get(sum), path)).join('')
   }
 
+  /** Whether something of the file at hand waits already. */
+  private get waits(): boolean {
+    return this.waiting.at(-1)?.hash === this.hash
+  }
+
+  private add(bytes: Uint8Array): void {
+    if (this.hash === null) return
+    if (this.waits) this.waiting.push({ kind: 'data', hash: this.hash, bytes: Buffer.from(bytes) })
+    else this.hash.update(bytes)
+  }
+
+  private enter(inode: number, hash: Hash): void {
+    this.sumOf.set(inode, this.sums.add(hash.digest('binary')))
+  }
+
   /** Zeroes up to a position of the file. */
   private hole(end: number): void {
+    if (this.hash !== null && (this.waits || end - this.position > LONG_HOLE)) {
+      this.waiting.push({ kind: 'zeroes', hash: this.hash, count: end - this.position })
+      this.position = end
+      return
+    }
     while (this.position < end) {
       const count = Math.min(end - this.position, ZEROES.length)
       this.hash?.update(ZEROES.subarray(0, count))

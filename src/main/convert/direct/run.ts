@@ -25,6 +25,12 @@ export type DirectTarget =
   | { kind: 'file'; path: string }
   | { kind: 'writes'; write: (bytes: Uint8Array<ArrayBuffer>, position: number) => Promise<void> }
 
+/**
+ * Milliseconds that the worker has to answer to an abort by itself. It reads messages between two steps of its work
+ * only, and some steps are long: then it is ended where it stands. The file is thrown away in either case.
+ */
+const PATIENCE = 100
+
 /** Chunks that may be on their way to the worker. */
 const IN_FLIGHT = 16
 
@@ -32,7 +38,7 @@ const IN_FLIGHT = 16
  * Writes a disk in a worker thread. A file holds a synced, whole disk on success; otherwise it is to be thrown away.
  * @param workerFile the built `worker.ts`
  * @param progress told the bytes of the archive that were read, about ten times a second
- * @param signal to give up; answered within the time of a few writes
+ * @param signal to give up; answered within 200 ms and the writes that are under way
  * @returns what `writeDisk` returns, and `no-space` when the file's file system is full
  * @throws the signal's reason when aborted, what a stream throws, and mistakes of our own
  */
@@ -57,13 +63,18 @@ export async function runDirectEngine(
     if (message.type === 'chunk') worker.postMessage(message, [message.bytes.buffer as ArrayBuffer])
     else worker.postMessage(message)
   }
-  const abort = (): void => send({ type: 'abort' })
-  signal.addEventListener('abort', abort, { once: true })
   const window = new Window()
   let writing = Promise.resolve()
   let isOver = false
+  let abort = (): void => undefined
+  let patience: NodeJS.Timeout | undefined
   try {
     return await new Promise<Result<DiskSummary>>((resolve, reject) => {
+      abort = () => {
+        send({ type: 'abort' })
+        patience = setTimeout(() => reject(signal.reason as Error), PATIENCE)
+      }
+      signal.addEventListener('abort', abort, { once: true })
       worker.on('message', (message: FromWorker) => {
         switch (message.type) {
           case 'progress':
@@ -104,6 +115,7 @@ export async function runDirectEngine(
     })
   } finally {
     signal.removeEventListener('abort', abort)
+    clearTimeout(patience)
     isOver = true
     stream?.destroy()
     window.close()
