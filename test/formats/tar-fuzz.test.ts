@@ -8,7 +8,7 @@ import { Outlet } from '../../src/main/disk/outlet'
 import { Refusal } from '../../src/main/disk/refusal'
 import { ext4Settings } from './disk-file'
 import { searchTime } from './duration'
-import { sign } from './tar-encode'
+import { header, padded, paxBody, sign } from './tar-encode'
 import { encodeArchive, type Member } from './tar-members'
 
 const base = { mode: 0o644, uid: 1, gid: 2, seconds: 5, nanoseconds: 7 }
@@ -172,4 +172,41 @@ test('names that begin with / stay inside', async () => {
 test('something that is no archive is refused at once', async () => {
   expect(await read(Buffer.alloc(4096, 'text'))).toEqual({ offset: 0, reason: 'checksum is not a number' })
   expect(await read(Buffer.alloc(0))).toEqual({ offset: 0, reason: 'the archive is cut off' })
+})
+
+test('a directory has no data, whatever its size says; what else has none must not say that it has', async () => {
+  const sized = (flag: string): Buffer =>
+    Buffer.concat([
+      header({ name: Buffer.from('sized'), flag, size: 512, mode: 0o755 }),
+      header({ name: Buffer.from('file'), flag: '0', size: 0, mode: 0o644 }),
+      Buffer.alloc(1024),
+    ])
+  const names: string[] = []
+  const reader = new TarReader({
+    entry: ({ path }) => names.push(path),
+    data: () => undefined,
+    endFile: () => undefined,
+  })
+  reader.push(sized('5'))
+  reader.finish()
+  expect(names).toEqual(['sized', 'file'])
+  for (const flag of ['3', '4', '6']) expect((await read(sized(flag)))?.reason).toMatch(/with data$/)
+})
+
+test('global headers are bounded together', async () => {
+  const global = (key: string, length: number): Buffer => {
+    const body = paxBody([[key, Buffer.alloc(length, 'x')]])
+    return Buffer.concat([
+      header({ name: Buffer.from('g'), flag: 'g', size: body.length, mode: 0o644 }),
+      padded(body),
+    ])
+  }
+  const many = (of: (i: number) => Buffer, count: number): Buffer =>
+    Buffer.concat([...Array.from({ length: count }, (_, i) => of(i)), Buffer.alloc(1024)])
+  expect(await read(many(() => global('comment', 1_000_000), 20))).toBeNull()
+  const reason = 'global headers of more than 8 MiB'
+  expect((await read(many((i) => global(`comment ${i}`, 1_000_000), 20)))?.reason).toBe(reason)
+  const tiny = paxBody(Array.from({ length: 60_000 }, (_, i) => [`k${i}`, Buffer.alloc(0)]))
+  const block = [header({ name: Buffer.from('g'), flag: 'g', size: tiny.length, mode: 0o644 }), padded(tiny)]
+  expect((await read(Buffer.concat([...block, Buffer.alloc(1024)])))?.reason).toBe(reason)
 })

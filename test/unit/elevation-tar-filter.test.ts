@@ -93,6 +93,9 @@ const failureOf = async (tar: Buffer, edits: TreeEdits): Promise<unknown> => {
 const end = Buffer.alloc(1024)
 const header = (path: string, type: string, sizeBytes = 0, linkPath = ''): Buffer =>
   encodeHeader({ path, linkPath, type, sizeBytes, mode: 0o644, time: 0 })
+/** An entry of a kind that has no data, whose header says that it has, and then one that edits take away. */
+const smuggled = (type: string): Buffer =>
+  Buffer.concat([header('sized', type, 512), header('.dockerenv', '0'), end])
 const withData = (path: string, data: Buffer): Buffer =>
   Buffer.concat([header(path, '0', data.length), data, Buffer.alloc(-data.length & 511)])
 
@@ -226,4 +229,12 @@ describe('filterTar', () => {
   ])('refuses %s', async (_, tar, edits, failure) => {
     expect(await failureOf(tar, edits)).toMatchObject(failure as object)
   })
+})
+
+it('takes what follows a directory for a header, as GNU tar does, whatever the size of the directory says', async () => {
+  const { names } = unpack(await run(smuggled('5'), { ...noEdits, removed: ['.dockerenv'] }))
+  expect(names).toEqual(['sized'])
+  for (const type of ['3', '4', '6']) {
+    expect(await failureOf(smuggled(type), noEdits)).toMatchObject({ code: 'tar-invalid' })
+  }
 })

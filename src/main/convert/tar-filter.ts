@@ -309,15 +309,16 @@ function makeEntry(blocks: Buffer[], header: TarHeader, records: Map<string, str
   const path = plainPath(records.get('path') ?? header.path)
   const linkPath = records.get('linkpath') ?? header.linkPath
   const plainLink = header.type === '1' ? plainPath(linkPath) : linkPath
-  // As GNU tar: a link has no data, whatever its size field says.
+  // As GNU tar: a link and a directory have no data, whatever their size fields say. What it makes of a device's or a
+  // fifo's differs between listing and extracting: there must be none.
   const sizeText = records.get('size')
-  const sizeBytes =
-    header.type === '1' || header.type === '2'
-      ? 0
-      : sizeText === undefined
-        ? header.sizeBytes
-        : Number(sizeText)
+  const sizeBytes = ['1', '2', '5'].includes(header.type)
+    ? 0
+    : sizeText === undefined
+      ? header.sizeBytes
+      : Number(sizeText)
   if (path === null || plainLink === null || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) return null
+  if (['3', '4', '6'].includes(header.type) && sizeBytes > 0) return null
   return { blocks, header, records, path, linkPath: plainLink, sizeBytes }
 }
 

@@ -9,6 +9,8 @@ import { checksumFits, decimal, headerNumber, headerText, isZeroBlock, paxTime }
 
 /** A name or a set of PAX records larger than this is an attack: it would be held in memory. */
 const LARGEST_EXTENSION = 8 * 1024 * 1024
+/** About what a record takes in memory beside its key and its value. */
+const RECORD = 200
 
 const at = USTAR.at
 
@@ -38,6 +40,7 @@ export class TarReader {
   private longLink: string | null = null
   private pax: PaxRecords | null = null
   private readonly globalPax = new Map<string, Buffer>()
+  private globalBytes = 0
 
   constructor(private readonly handler: TarHandler) {}
 
@@ -170,7 +173,7 @@ export class TarReader {
         return
       case 'g':
         this.extension(size, (body, from) => {
-          for (const [key, value] of this.parsePax(body, from, size).values) this.globalPax.set(key, value)
+          for (const [key, value] of this.parsePax(body, from, size).values) this.setGlobal(key, value)
         })
         return
       case 'L':
@@ -199,6 +202,14 @@ export class TarReader {
     const records = parsePax(body, from, from + size)
     if (records === null) this.refuse('a PAX record is malformed')
     return records
+  }
+
+  /** Global records stay until the end of the archive: all of them together are bounded as one header is. */
+  private setGlobal(key: string, value: Buffer): void {
+    const former = this.globalPax.get(key)
+    this.globalBytes += value.length + (former === undefined ? key.length + RECORD : -former.length)
+    if (this.globalBytes > LARGEST_EXTENSION) this.refuse('global headers of more than 8 MiB')
+    this.globalPax.set(key, value)
   }
 
   /** Collects the body of a header that describes the next member. */
@@ -261,8 +272,9 @@ export class TarReader {
     const type = typeOf(flag, rawName.endsWith('/'))
     const isDevice = type === 'character' || type === 'block'
     let stored = this.paxNumber('size') ?? headerSize
-    // Links have no data, whatever their size says (GNU tar, read_header; Go, archive/tar).
-    if (type === 'hardlink' || type === 'symlink') stored = 0
+    // Links have no data, whatever their size says (GNU tar, read_header; Go, archive/tar). That of a directory is
+    // room that it may take up on the disk (POSIX.1-2017, pax, "ustar Interchange Format").
+    if (type === 'hardlink' || type === 'symlink' || flag === typeFlags.directory) stored = 0
     else if (type !== 'file' && flag !== 'D' && flag === typeFlags[type] && stored > 0) {
       this.refuse(`a ${type} with data`)
     }
