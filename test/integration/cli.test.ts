@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -141,6 +141,21 @@ test('an archive is built without any engine, and one that holds several images 
     })
     await rm(path)
   }
+})
+
+test('two containers of one image give one disk, without boot files too', async () => {
+  const sums = new Set<string>()
+  for (const name of ['a.img', 'b.img']) {
+    expect(await slipway('build', 'app:1', '--no-boot', '-o', disk(name))).toMatchObject({ code: 0 })
+    sums.add(
+      createHash('sha256')
+        .update(await readFile(disk(name)))
+        .digest('hex'),
+    )
+    // Their times of creation are seconds.
+    await sleep(1100)
+  }
+  expect(sums.size).toBe(1)
 })
 
 describe.each([

@@ -145,10 +145,14 @@ describe('planBuild', () => {
     expect(withEstimate(other, planned, 0.1)).toBe(other)
   })
 
-  it('asks nothing of a disk that is not to boot, and changes nothing in it', () => {
+  it('asks nothing of a disk that is not to boot, and adds nothing to it', () => {
     const nothing = { architecture: 'unknown', kernel: null, initramfs: null, init: null }
-    const planned = planBuild({ ...image, ...nothing }, { ...defaultBuildSettings, boot: false })
-    expect(planned).toMatchObject({ value: { boot: null, edits: { removed: [], emptied: [], added: [] } } })
+    const settings = { ...defaultBuildSettings, boot: false }
+    const archived = planBuild({ ...image, ...nothing, file: '/a.tar' }, settings)
+    expect(archived).toMatchObject({ value: { boot: null, edits: { removed: [], emptied: [], added: [] } } })
+    const exported = planBuild({ ...image, ...nothing }, settings)
+    expect(exported).toMatchObject({ value: { boot: null, edits: { added: [] } } })
+    if (exported.ok) expect(exported.value.edits.removed).toContain('.dockerenv')
   })
 
   it('refuses what the kernel engine cannot make', () => {

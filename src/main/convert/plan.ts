@@ -80,7 +80,9 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
     .update(`slipway disk ${image.id} ${engine} ${JSON.stringify(size)} ${table} ${boot.value !== null}`)
     .digest()
   const rootUuid = uuidFrom(seed.subarray(0, 16))
-  const edits = boot.value === null ? ok(noEdits) : editsOf(image, settings, rootUuid)
+  // What an archive has stands in it; an engine's export has more than the image.
+  const asItIs = image.file === null ? containerResidue : noEdits
+  const edits = boot.value === null ? ok(asItIs) : editsOf(image, settings, rootUuid)
   if (!edits.ok) return edits
   return ok({
     size,
@@ -93,6 +95,17 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
     manifest,
     edits: edits.value,
   })
+}
+
+/**
+ * What an engine puts into every container before it is exported, whatever the image had under these names, with the
+ * container's time (moby, daemon/initlayer/setup_unix.go). The directories are mount points, empty in every image that
+ * an engine built: what they get is a time that is the same for each export.
+ */
+const containerResidue: TreeEdits = {
+  removed: ['.dockerenv', 'etc/resolv.conf', 'etc/hosts', 'etc/hostname', 'etc/mtab', 'dev/console'],
+  emptied: ['dev/pts', 'dev/shm', 'proc', 'sys'],
+  added: [],
 }
 
 /** Refuses an image for computers that there are no boot loaders for: `image-architecture`. */
