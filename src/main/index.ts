@@ -90,7 +90,13 @@ async function start(): Promise<void> {
     imageFiles,
     needed,
   })
-  const topics = { engine: engineState, images, drives, disks, jobs: jobList, previews: previewList, host }
+  const fullScreen = setting(window.isFullScreen())
+  window.on('enter-full-screen', () => fullScreen.set(true))
+  window.on('leave-full-screen', () => fullScreen.set(false))
+  const topics = {
+    ...{ engine: engineState, images, drives, disks, jobs: jobList, previews: previewList, host },
+    fullScreen,
+  }
   jobs.subscribe(createAttention(systemAttention(window)))
   void removeStaleDirectories()
   const unregister = registerContract(

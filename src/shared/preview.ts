@@ -22,6 +22,10 @@ export type MachineChoice = z.infer<typeof machineChoiceSchema>
 export const defaultMemoryBytes = 1024 * MIB
 export const defaultProcessors = 2
 
+/** Where a text is typed: on the keyboard that belongs to the screen, or into the serial console. */
+export const typingPlaces = ['screen', 'serial'] as const
+export type TypingPlace = (typeof typingPlaces)[number]
+
 /** A machine that runs in the window. */
 export const previewStateSchema = z.object({
   previewId: z.string(),
@@ -30,6 +34,8 @@ export const previewStateSchema = z.object({
   choice: machineChoiceSchema,
   /** `kvm`, `hvf` or `tcg`, which is emulation. */
   accelerator: z.string(),
+  /** The accelerator that was given up before it, and why, in QEMU's words; null when none was. */
+  fallback: z.object({ from: z.string(), detail: z.string() }).nullable(),
   /** TCP ports of the machine that lead to 127.0.0.1; `answer` is what answers there, or null while nothing does. */
   ports: z.array(
     z.object({

@@ -113,7 +113,10 @@ test('a proof that is cancelled leaves no machine', async () => {
 async function ask(machine: Machine, line: string, wanted: RegExp): Promise<string> {
   let text = ''
   for (let attempt = 0; attempt < 4; attempt++) {
-    expect(await machine.typeText(`${line}\n`)).toEqual({ ok: true, value: null })
+    expect(await machine.typeText(`${line}\n`, new AbortController().signal)).toEqual({
+      ok: true,
+      value: null,
+    })
     const until = Date.now() + 40_000
     while (Date.now() < until) {
       const rows = await machine.readScreenText()

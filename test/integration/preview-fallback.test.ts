@@ -56,6 +56,7 @@ describe('with a QEMU that lies about KVM', () => {
     expect(lines).toEqual([
       expect.stringMatching(/^kvm does not work on this host \(.*SIGABRT.*\): starting again with tcg$/),
     ])
+    expect(machine.fallback).toEqual({ from: 'kvm', detail: expect.stringContaining('SIGABRT') as string })
     expect(await machine.stop()).toEqual({ reason: 'stopped' })
   })
 
@@ -70,12 +71,16 @@ describe('with a QEMU that lies about KVM', () => {
 
   test('an internal error after the start', async () => {
     const machine = await lyingStart('internal-error')
-    expect(machine.accelerator).toBe('kvm')
+    expect([machine.accelerator, machine.fallback]).toEqual(['kvm', null])
     await new Promise<void>((resolveRestart) => machine.onRestart(resolveRestart))
     expect(machine.accelerator).toBe('tcg')
     expect(lines).toEqual([
       'kvm failed (the machine stopped with an internal error): starting again with tcg',
     ])
+    expect(machine.fallback).toEqual({
+      from: 'kvm',
+      detail: 'the machine stopped with an internal error',
+    })
     await machine.stop()
   })
 

@@ -48,7 +48,7 @@ function gather(port: MessagePort, length: number): Promise<Buffer> {
 
 test('bytes go both ways, whole and in order', async () => {
   const { port1, port2 } = new MessageChannel()
-  bridgeScreen({ screenSocket: join(folder, 'screen.sock') }, asElectron(port1))
+  bridgeScreen({ screenSocket: join(folder, 'screen.sock') }, asElectron(port1), () => undefined)
   port2.postMessage(Uint8Array.from([1, 2, 3]))
   port2.postMessage(Uint8Array.from([4]).buffer)
   const socket = await accepted
@@ -70,7 +70,7 @@ test('bytes go both ways, whole and in order', async () => {
 
 test('when the window closes its side, the machine loses its client', async () => {
   const { port1, port2 } = new MessageChannel()
-  bridgeScreen({ screenSocket: join(folder, 'screen.sock') }, asElectron(port1))
+  bridgeScreen({ screenSocket: join(folder, 'screen.sock') }, asElectron(port1), () => undefined)
   const socket = await accepted
   port2.close()
   socket.resume()
@@ -83,15 +83,35 @@ test.each<[string, unknown]>([
   ['too much at once', new Uint8Array(5 * 1024 * 1024)],
 ])('a message that is no bytes, or too many, ends it: %s', async (_name, message) => {
   const { port1, port2 } = new MessageChannel()
-  bridgeScreen({ screenSocket: join(folder, 'screen.sock') }, asElectron(port1))
+  bridgeScreen({ screenSocket: join(folder, 'screen.sock') }, asElectron(port1), () => undefined)
   port2.postMessage(message)
   await once(port2, 'close')
 })
 
 test('no machine at the other end: the port closes', async () => {
   const { port1, port2 } = new MessageChannel()
-  bridgeScreen({ screenSocket: join(folder, 'none.sock') }, asElectron(port1))
+  bridgeScreen({ screenSocket: join(folder, 'none.sock') }, asElectron(port1), () => undefined)
   await once(port2, 'close')
+})
+
+test('a key is told, of whichever kind, and nothing else that a window sends', async () => {
+  const { port1, port2 } = new MessageChannel()
+  let keys = 0
+  bridgeScreen({ screenSocket: join(folder, 'screen.sock') }, asElectron(port1), () => keys++)
+  const socket = await accepted
+  let received = 0
+  socket.on('data', (bytes: Buffer) => (received += bytes.length))
+  // The client's part of a handshake, SetEncodings, FramebufferUpdateRequest, PointerEvent, SetDesktopSize.
+  const others = ['RFB 003.008\n', '\x01', '\x02\0\0\x01\0\0\0\0', '\x03\0\0\0\0\0\0\x01\0\x01']
+  for (const message of [...others, '\x05\0\0\0\0\0', '\xfb\0\0\0\0\0\0\0']) {
+    port2.postMessage(Buffer.from(message, 'latin1'))
+  }
+  await expect.poll(() => received).toBe(45)
+  expect(keys).toBe(0)
+  port2.postMessage(Buffer.from('\x04\x01\0\0\0\0\0\x61', 'latin1'))
+  port2.postMessage(Buffer.from('\xff\0\0\x01\0\0\0\x61\0\0\0\x1e', 'latin1'))
+  await expect.poll(() => keys).toBe(2)
+  port2.close()
 })
 
 /** A machine of which only the serial port is there. */
@@ -126,7 +146,7 @@ function pretendSerial(): {
 test('serial: what was said before, what is said now, what is typed, and the end', async () => {
   const { machine, say, end, written } = pretendSerial()
   const { port1, port2 } = new MessageChannel()
-  bridgeSerial(machine, asElectron(port1))
+  bridgeSerial(machine, asElectron(port1), () => undefined)
   const gathered = gather(port2, 10)
   say('now')
   expect((await gathered).toString()).toBe('before now')
@@ -142,7 +162,7 @@ test('serial: what was said before, what is said now, what is typed, and the end
 test('serial: a flood comes as few messages of bounded size, and its end is kept', async () => {
   const { machine, say, end } = pretendSerial()
   const { port1, port2 } = new MessageChannel()
-  bridgeSerial(machine, asElectron(port1))
+  bridgeSerial(machine, asElectron(port1), () => undefined)
   const sizes: number[] = []
   let text = ''
   port2.on('message', (message: Uint8Array) => {
@@ -156,4 +176,19 @@ test('serial: a flood comes as few messages of bounded size, and its end is kept
   expect(sizes.length).toBeLessThan(50)
   expect(Math.max(...sizes)).toBeLessThanOrEqual(64 * 1024)
   expect(text.endsWith('the end')).toBe(true)
+})
+
+test.each([
+  ['what is typed', 'root', 1],
+  ['a key that is a sequence', '\u001b[A', 1],
+  ['the answers that a terminal gives by itself', '\u001b[?1;2c\u001b[24;80R', 0],
+])('serial: %s', async (_name, text, times) => {
+  const { machine, end, written } = pretendSerial()
+  const { port1, port2 } = new MessageChannel()
+  let inputs = 0
+  bridgeSerial(machine, asElectron(port1), () => inputs++)
+  port2.postMessage(Buffer.from(text))
+  await expect.poll(() => Buffer.concat(written).toString()).toBe(text)
+  expect(inputs).toBe(times)
+  end()
 })

@@ -13,20 +13,33 @@ test('every printable character of ASCII has its keys, and line ends of all syst
   })
 })
 
+const never = new AbortController().signal
+
 test('a text that a US keyboard cannot type is refused before its first key', async () => {
   const sent: string[] = []
   const execute = (command: string): Promise<{ ok: true; value: unknown }> => {
     sent.push(command)
     return Promise.resolve({ ok: true, value: {} })
   }
-  expect(await typeText({ execute }, 'abcé')).toMatchObject({
+  expect(await typeText({ execute }, 'abcé', never)).toMatchObject({
     ok: false,
     failure: { code: 'not-supported', facts: { what: 'typing “é”, which a US keyboard does not have' } },
   })
-  expect(await typeText({ execute }, 'a'.repeat(2001))).toMatchObject({ ok: false })
+  expect(await typeText({ execute }, 'a'.repeat(2001), never)).toMatchObject({ ok: false })
   expect(sent).toEqual([])
-  expect(await typeText({ execute }, 'ab')).toEqual({ ok: true, value: null })
+  expect(await typeText({ execute }, 'ab', never)).toEqual({ ok: true, value: null })
   expect(sent).toEqual(['send-key', 'send-key'])
+})
+
+test('typing ends when it is stopped', async () => {
+  const abort = new AbortController()
+  let sent = 0
+  const execute = (): Promise<{ ok: true; value: unknown }> => {
+    if (++sent === 3) abort.abort()
+    return Promise.resolve({ ok: true, value: {} })
+  }
+  expect(await typeText({ execute }, 'a'.repeat(50), abort.signal)).toEqual({ ok: true, value: null })
+  expect(sent).toBe(3)
 })
 
 test('the ports that QEMU chose', () => {

@@ -17,16 +17,17 @@ async function handOnPort(port: MessagePort, source: Window | null = window): Pr
   })
 }
 
-async function openPreview(portsComeFirst = true) {
+/** Starts the preview of a disk, as the main process tells of it, and answers the machine's end of its serial console. */
+async function openPreview() {
   const fake = await openWindow(fullTopics)
   const { port1, port2 } = new MessageChannel()
   const typed: string[] = []
   port1.onmessage = (event) => typed.push(new TextDecoder().decode(event.data as Uint8Array))
   await chooseIn('Disks', 'my-machine.img')
-  if (portsComeFirst) await handOnPort(port2)
   await press('Preview')
-  if (!portsComeFirst) await handOnPort(port2)
   await change(() => fake.set('jobs', [previewJob]))
+  await change(() => fake.set('previews', [previewState]))
+  await handOnPort(port2)
   return { fake, port: port1, typed }
 }
 
@@ -59,26 +60,38 @@ describe('the preview', () => {
     port.close()
   })
 
-  it.each([
-    ['before', true],
-    ['after', false],
-  ])(
-    'carries the serial console both ways, with ports that come %s the answer',
-    async (_, portsComeFirst) => {
-      const { port, typed } = await openPreview(portsComeFirst)
-      await change(() => screen.getByRole('tab', { name: 'Serial console' }).click())
-      port.postMessage(new TextEncoder().encode('\u001b[0;32mmy-machine\u001b[0m login: '))
-      const console = screen.getByRole('group', { name: 'Serial console of the machine' })
-      await waitFor(() => console.textContent.includes('my-machine login:'))
-      const input = within(console).getByRole('textbox', { name: 'Terminal input' })
-      await change(() => {
-        fireEvent.keyDown(input, { key: 'Enter', keyCode: 13 })
-        fireEvent.keyDown(input, { key: 'c', keyCode: 67, ctrlKey: true })
-      })
-      await waitFor(() => typed.join('') === '\r\u0003')
-      port.close()
-    },
-  )
+  it('carries the serial console both ways', async () => {
+    const { port, typed } = await openPreview()
+    await change(() => screen.getByRole('tab', { name: 'Serial console' }).click())
+    port.postMessage(new TextEncoder().encode('\u001b[0;32mmy-machine\u001b[0m login: '))
+    const console = screen.getByRole('group', { name: 'Serial console of the machine' })
+    await waitFor(() => console.textContent.includes('my-machine login:'))
+    const input = within(console).getByRole('textbox', { name: 'Terminal input' })
+    await change(() => {
+      fireEvent.keyDown(input, { key: 'Enter', keyCode: 13 })
+      fireEvent.keyDown(input, { key: 'c', keyCode: 67, ctrlKey: true })
+    })
+    await waitFor(() => typed.join('') === '\r\u0003')
+    port.close()
+  })
+
+  it('of a window that was loaded anew is found, with its screen and console, and not started again', async () => {
+    const fake = await openWindow({ ...fullTopics, jobs: [previewJob], previews: [previewState] })
+    expect(fake.inputsOf('attachPreview')).toEqual([{ previewId: 'machine-1' }])
+    const { port1, port2 } = new MessageChannel()
+    await handOnPort(port2)
+    await chooseIn('Disks', 'my-machine.img')
+    await change(() => screen.getAllByRole('button', { name: 'Show preview' })[0]?.click())
+    await change(() => screen.getByRole('tab', { name: 'Serial console' }).click())
+    port1.postMessage(new TextEncoder().encode('still here'))
+    const console = screen.getByRole('group', { name: 'Serial console of the machine' })
+    await waitFor(() => console.textContent.includes('still here'))
+    expect(fake.inputsOf('startPreview')).toEqual([])
+    // Each change of the machine's state is no new machine.
+    await change(() => fake.set('previews', [{ ...previewState, outcome: 'login' }]))
+    expect(fake.inputsOf('attachPreview')).toHaveLength(1)
+    port1.close()
+  })
 
   it('powers off and stops by its own id', async () => {
     const { fake, port } = await openPreview()
@@ -92,18 +105,71 @@ describe('the preview', () => {
     port.close()
   })
 
-  it('resets, types the clipboard, saves a picture and fills the screen', async () => {
+  it('resets, and saves a picture', async () => {
     const { fake, port } = await openPreview()
     await press('Reset')
     expect(fake.inputsOf('resetPreview')).toEqual([{ previewId: 'machine-1' }])
-    await press('Type the clipboard')
-    expect(fake.inputsOf('pasteIntoPreview')).toEqual([{ previewId: 'machine-1' }])
     await press('Picture…')
     expect(screen.getByText('Saved /home/ada/screen.png')).toBeTruthy()
+    port.close()
+  })
+
+  it('types the clipboard where the person looks, and stops when told to', async () => {
+    const { fake, port } = await openPreview()
+    await press('Type the clipboard')
+    await change(() => screen.getByRole('tab', { name: 'Serial console' }).click())
+    await press('Type the clipboard')
+    expect(fake.inputsOf('pasteIntoPreview')).toEqual([
+      { previewId: 'machine-1', place: 'screen' },
+      { previewId: 'machine-1', place: 'serial' },
+    ])
+    // Keys that are pressed together are the screen's.
+    expect(screen.queryByRole('button', { name: 'Keys' })).toBeNull()
+    await change(() => screen.getByRole('tab', { name: 'Screen' }).click())
+    let typed: (answer: { ok: true; value: null }) => void = () => undefined
+    fake.answer('pasteIntoPreview', new Promise((resolve) => (typed = resolve)))
+    await press('Type the clipboard')
+    await press('Stop typing')
+    expect(fake.inputsOf('stopPastingIntoPreview')).toEqual([{ previewId: 'machine-1' }])
+    await change(() => typed({ ok: true, value: null }))
+    expect(isEnabled('Type the clipboard')).toBe(true)
+    port.close()
+  })
+
+  it('fills the screen, and goes back to its page when the window does, by whichever wish', async () => {
+    const { fake, port } = await openPreview()
     await press('Full screen')
     expect(fake.inputsOf('setFullScreen')).toEqual([{ isFull: true }])
+    await change(() => fake.set('fullScreen', true))
     await press('Leave full screen')
     expect(fake.inputsOf('setFullScreen')).toEqual([{ isFull: true }, { isFull: false }])
+    await change(() => fake.set('fullScreen', false))
+    await press('Full screen')
+    await change(() => fake.set('fullScreen', true))
+    // The menu or the system's own keys.
+    await change(() => fake.set('fullScreen', false))
+    expect(isEnabled('Full screen')).toBe(true)
+    await chooseIn('Drives', 'SanDisk Ultra')
+    expect(fake.inputsOf('setFullScreen')).toHaveLength(3)
+    port.close()
+  })
+
+  it('leaves a window full that was full before it', async () => {
+    const { fake, port } = await openPreview()
+    await change(() => fake.set('fullScreen', true))
+    await press('Full screen')
+    await chooseIn('Drives', 'SanDisk Ultra')
+    expect(fake.inputsOf('setFullScreen')).toEqual([])
+    port.close()
+  })
+
+  it('says that an accelerator failed, which one and why', async () => {
+    const { fake, port } = await openPreview()
+    const fallback = { from: 'kvm', detail: 'the machine stopped with an internal error' }
+    await change(() => fake.set('previews', [{ ...previewState, fallback }]))
+    expect(screen.getByRole('main').textContent).toContain(
+      'KVM did not work on this computer, so the machine was started again without it, which is slower: the machine stopped with an internal error.',
+    )
     port.close()
   })
 
@@ -154,6 +220,9 @@ describe('the preview', () => {
         keepChanges: true,
       },
     })
+    const { choice } = fake.inputsOf('startPreview').at(-1) ?? previewState
+    await change(() => fake.set('previews', [{ ...previewState, previewId: 'machine-2', choice }]))
+    expect(fake.inputsOf('attachPreview').at(-1)).toEqual({ previewId: 'machine-2' })
     expect(screen.getByRole('main').textContent).toContain('Its changes are kept in the file.')
     port.close()
   })
@@ -177,9 +246,10 @@ describe('the preview', () => {
     const fake = await openWindow(fullTopics)
     const { port1, port2 } = new MessageChannel()
     await chooseIn('Disks', 'my-machine.img')
-    await handOnPort(port2, null)
     await press('Preview')
     await change(() => fake.set('jobs', [previewJob]))
+    await change(() => fake.set('previews', [previewState]))
+    await handOnPort(port2, null)
     await change(() => screen.getByRole('tab', { name: 'Serial console' }).click())
     port1.postMessage(new TextEncoder().encode('not for you'))
     await new Promise((resolve) => setTimeout(resolve, 120))

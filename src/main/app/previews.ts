@@ -4,12 +4,12 @@ import { clipboard, dialog, MessageChannelMain, shell, type BrowserWindow } from
 import { fail, ok, type Result } from '../../shared/failure'
 import { PREVIEW_PORT_CHANNEL } from '../../shared/ipc/channels'
 import type { ListedDisk } from '../../shared/ipc/contract'
-import type { MachineChoice, PreviewState } from '../../shared/preview'
+import type { MachineChoice, PreviewState, TypingPlace } from '../../shared/preview'
 import { claimedFirmware, verdictOf } from '../../shared/proof'
 import type { JobManager } from '../jobs/manager'
 import type { Library } from '../library/library'
 import { watchBoot } from '../preview/boot-watch'
-import { bridgeScreen, bridgeSerial } from '../preview/bridge'
+import { bridgeScreen, bridgeSerial, type Bridge } from '../preview/bridge'
 import type { Machine } from '../preview/machine'
 import { askPort } from '../preview/ports'
 import { runPreview } from '../preview/preview-job'
@@ -24,15 +24,18 @@ export const PROOF_TIMEOUT = 300_000
 
 /** The machines that run in the window, and the boots that are decided without one. */
 export interface Previews {
-  /** Starts a machine on a disk and answers when it runs; its ports have been sent to the page by then. */
+  /** Starts a machine on a disk and answers when it runs. */
   start(disk: ListedDisk, choice: MachineChoice): Promise<Result<{ jobId: string; previewId: string }>>
+  /** Sends the page a machine's screen and serial console, in place of those that it had. */
+  attach(previewId: string): Promise<Result<null>>
   /** Ends a machine at once. */
   stop(previewId: string): Promise<Result<null>>
   /** Presses the power button. */
   powerDown(previewId: string): Promise<Result<null>>
   reset(previewId: string): Promise<Result<null>>
-  /** Types the clipboard's text into a machine. */
-  paste(previewId: string): Promise<Result<null>>
+  /** Types the clipboard's text into a machine; answers when it is typed or was stopped. */
+  paste(previewId: string, place: TypingPlace): Promise<Result<null>>
+  stopPaste(previewId: string): Promise<Result<null>>
   /** Saves a machine's screen where the person says; null when the dialog was closed. */
   savePicture(previewId: string): Promise<Result<string | null>>
   /** Opens a web server of the machine in the browser. */
@@ -44,6 +47,12 @@ export interface Previews {
 interface Running {
   machine: Machine
   state: PreviewState
+  /** Whether the page has its screen and console, and what carries them. */
+  isAttached: boolean
+  bridges: Record<'screen' | 'serial', Bridge | null>
+  /** Whether keys, a paste or serial bytes went in: what the machine comes to is then no proof of its disk. */
+  isTouched: boolean
+  typing: AbortController | null
 }
 
 /**
@@ -61,11 +70,17 @@ export function createPreviews(
 
   const publish = (): void => onState([...running.values()].map(({ state }) => state))
 
-  function send(previewId: string, stream: 'screen' | 'serial', machine: Machine): void {
+  function send(running: Running, stream: 'screen' | 'serial'): void {
     const { port1, port2 } = new MessageChannelMain()
-    if (stream === 'screen') bridgeScreen(machine, port1)
-    else bridgeSerial(machine, port1)
-    contents.postMessage(PREVIEW_PORT_CHANNEL, { previewId, stream }, [port2])
+    const touch = (): void => {
+      running.isTouched = true
+    }
+    running.bridges[stream]?.close()
+    running.bridges[stream] =
+      stream === 'screen'
+        ? bridgeScreen(running.machine, port1, touch)
+        : bridgeSerial(running.machine, port1, touch)
+    contents.postMessage(PREVIEW_PORT_CHANNEL, { previewId: running.state.previewId, stream }, [port2])
   }
 
   function find(previewId: string): Result<Running> {
@@ -76,10 +91,10 @@ export function createPreviews(
   /** Does something with a machine that runs. */
   async function withMachine<T>(
     previewId: string,
-    work: (machine: Machine) => Promise<Result<T>>,
+    work: (machine: Machine, running: Running) => Promise<Result<T>>,
   ): Promise<Result<T>> {
     const found = find(previewId)
-    return found.ok ? work(found.value.machine) : found
+    return found.ok ? work(found.value.machine, found.value) : found
   }
 
   function change(previewId: string, changed: Partial<PreviewState>): void {
@@ -103,8 +118,8 @@ export function createPreviews(
   }
 
   /**
-   * Decides what the boot came to. Only a boot that came up is noted with the
-   * disk: one that did not may have been stopped by the keys of whoever watched it.
+   * Decides what the boot came to. Only a boot that nobody put a hand to is noted with the disk: an edited kernel line
+   * may be why it came up. And only one that came up, because the power button may be why another did not.
    */
   async function watchPreview(
     previewId: string,
@@ -115,7 +130,8 @@ export function createPreviews(
   ): Promise<void> {
     const verdict = await watchBoot(machine, { timeoutMilliseconds: WATCH_TIMEOUT, signal })
     change(previewId, { outcome: verdict.outcome })
-    if (verdictOf(verdict) === 'fails' || choice.keepChanges) return
+    if (verdictOf(verdict) === 'fails' || choice.keepChanges || running.get(previewId)?.isTouched !== false)
+      return
     const picture = await machine.screenshot()
     const proof = await proofOf({ diskPath: disk.path, ...choice }, machine, verdict)
     await library.addProof(disk.id, proof, picture.ok ? picture.value : null)
@@ -144,17 +160,23 @@ export function createPreviews(
             ...choice,
             ports: disk.ports.map((guestPort) => ({ hostPort: 0, guestPort })),
             onMachine(machine) {
-              const { accelerator } = machine
+              const { accelerator, fallback } = machine
               const ports = machine.forwards.map((forward) => ({ ...forward, answer: null }))
-              const state = { previewId, jobId: jobId(), diskId: disk.id, choice, accelerator, ports }
-              running.set(previewId, { machine, state: { ...state, outcome: null } })
+              const about = { previewId, jobId: jobId(), diskId: disk.id, choice }
+              const own: Running = {
+                machine,
+                state: { ...about, accelerator, fallback, ports, outcome: null },
+                isAttached: false,
+                bridges: { screen: null, serial: null },
+                isTouched: false,
+                typing: null,
+              }
+              running.set(previewId, own)
               publish()
-              send(previewId, 'screen', machine)
-              send(previewId, 'serial', machine)
               machine.onRestart(() => {
                 // The screen of a machine that was started again is another connection.
-                send(previewId, 'screen', machine)
-                change(previewId, { accelerator: machine.accelerator })
+                if (own.isAttached) send(own, 'screen')
+                change(previewId, { accelerator: machine.accelerator, fallback: machine.fallback })
               })
               void watchPorts(previewId, machine)
               void watchPreview(previewId, disk, choice, machine, context.signal).catch((error: unknown) => {
@@ -173,6 +195,13 @@ export function createPreviews(
       if (outcome.state === 'failed') return { ok: false, failure: outcome.failure }
       return fail('preview-failed', { detail: 'stopped before it ran' })
     },
+    attach: (previewId) =>
+      withMachine(previewId, (_machine, own) => {
+        own.isAttached = true
+        send(own, 'screen')
+        send(own, 'serial')
+        return Promise.resolve(ok(null))
+      }),
     stop: (previewId) =>
       withMachine(previewId, async (machine) => {
         await machine.stop()
@@ -180,8 +209,24 @@ export function createPreviews(
       }),
     powerDown: (previewId) => withMachine(previewId, (machine) => machine.powerDown()),
     reset: (previewId) => withMachine(previewId, (machine) => machine.reset()),
-    paste: (previewId) =>
-      withMachine(previewId, async (machine) => machine.typeText(await clipboard.readText())),
+    paste: (previewId, place) =>
+      withMachine(previewId, async (machine, own) => {
+        const text = await clipboard.readText()
+        own.isTouched = true
+        if (place === 'serial') {
+          // A terminal's Enter is a carriage return.
+          machine.writeSerial(Buffer.from(text.replace(/\r\n?|\n/g, '\r')))
+          return ok(null)
+        }
+        own.typing?.abort()
+        own.typing = new AbortController()
+        return machine.typeText(text, own.typing.signal)
+      }),
+    stopPaste: (previewId) =>
+      withMachine(previewId, (_machine, { typing }) => {
+        typing?.abort()
+        return Promise.resolve(ok(null))
+      }),
     savePicture: (previewId) =>
       withMachine(previewId, async (machine) => {
         // The screen as it was when the button was pressed.

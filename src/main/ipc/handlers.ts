@@ -159,10 +159,12 @@ export function createHandlers(services: Services): Handlers {
       const disk = await presentDisk(diskId)
       return disk.ok ? previews.start(disk.value, choice) : disk
     },
+    attachPreview: ({ previewId }) => previews.attach(previewId),
     stopPreview: ({ previewId }) => previews.stop(previewId),
     powerDownPreview: ({ previewId }) => previews.powerDown(previewId),
     resetPreview: ({ previewId }) => previews.reset(previewId),
-    pasteIntoPreview: ({ previewId }) => previews.paste(previewId),
+    pasteIntoPreview: ({ previewId, place }) => previews.paste(previewId, place),
+    stopPastingIntoPreview: ({ previewId }) => previews.stopPaste(previewId),
     savePreviewPicture: ({ previewId }) => previews.savePicture(previewId),
     openPreviewPort: ({ previewId, guestPort }) => previews.openPort(previewId, guestPort),
     setFullScreen({ isFull }) {

@@ -32,11 +32,28 @@ function bytesOf(data: unknown): Uint8Array | null {
 }
 
 /**
+ * Whether a message to the screen has a key in it: KeyEvent (RFC 6143, 7.5.4) or QEMU's own, whose type is 255 and
+ * subtype 0 (rfbproto, "QEMU Extended Key Event Message"). noVNC sends each event as a message of its own.
+ */
+function isKey(bytes: Uint8Array): boolean {
+  return bytes[0] === 4 || (bytes[0] === 255 && bytes[1] === 0)
+}
+
+/** What a terminal answers by itself when a machine asks what it is and where its cursor stands (ECMA-48 DA, CPR, DSR). */
+// eslint-disable-next-line no-control-regex
+const terminalAnswer = /^(?:\u001b\[[?>]?[\d;]*[cRn])+$/
+
+/**
  * Joins the machine's screen (RFB over its unix socket) to a port: every
  * message either way is bytes. When one side closes, so does the other.
  * RFB itself holds the machine back: QEMU sends a picture only when the window asked for one.
+ * @param onKey called when somebody presses a key
  */
-export function bridgeScreen(machine: Pick<Machine, 'screenSocket'>, port: BridgePort): Bridge {
+export function bridgeScreen(
+  machine: Pick<Machine, 'screenSocket'>,
+  port: BridgePort,
+  onKey: () => void,
+): Bridge {
   const socket = connect(machine.screenSocket)
   let closed = false
   const close = (): void => {
@@ -53,8 +70,12 @@ export function bridgeScreen(machine: Pick<Machine, 'screenSocket'>, port: Bridg
   socket.on('close', close)
   port.on('message', ({ data }) => {
     const bytes = bytesOf(data)
-    if (bytes === null || closed || socket.writableLength + bytes.length > WAITING_LIMIT) close()
-    else socket.write(bytes)
+    if (bytes === null || closed || socket.writableLength + bytes.length > WAITING_LIMIT) {
+      close()
+      return
+    }
+    if (isKey(bytes)) onKey()
+    socket.write(bytes)
   })
   port.on('close', close)
   port.start()
@@ -64,10 +85,12 @@ export function bridgeScreen(machine: Pick<Machine, 'screenSocket'>, port: Bridg
 /**
  * Joins the machine's serial port to a port: every message either way is
  * bytes. What the machine said before comes first. Closes when the machine ends.
+ * @param onInput called when somebody types; what a terminal answers by itself does not count
  */
 export function bridgeSerial(
   machine: Pick<Machine, 'onSerial' | 'writeSerial' | 'ended'>,
   port: BridgePort,
+  onInput: () => void,
 ): Bridge {
   let waiting: Buffer[] = []
   let timer: NodeJS.Timeout | null = null
@@ -97,7 +120,10 @@ export function bridgeSerial(
   port.on('message', ({ data }) => {
     const bytes = bytesOf(data)
     if (bytes === null || bytes.length > WAITING_LIMIT) close()
-    else if (!closed) machine.writeSerial(bytes)
+    else if (!closed) {
+      if (!terminalAnswer.test(Buffer.from(bytes).toString('latin1'))) onInput()
+      machine.writeSerial(bytes)
+    }
   })
   port.on('close', close)
   port.start()

@@ -69,10 +69,18 @@ export type MachineEnding =
   /** QEMU failed or was killed; `detail` has its last words. */
   | { reason: 'failed'; detail: string }
 
+/** An accelerator that was given up, and the first line of why. */
+export interface Fallback {
+  from: Accelerator
+  detail: string
+}
+
 /** A virtual machine that runs until `ended`. */
 export interface Machine {
   /** What it runs on now; may change with a restart. */
   readonly accelerator: Accelerator
+  /** What was tried last before it, or null; may change with a restart. */
+  readonly fallback: Fallback | null
   /** QEMU's process id. */
   readonly processId: number
   /** Where the machine's ports are reached on 127.0.0.1; may change with a restart. */
@@ -82,8 +90,8 @@ export interface Machine {
   /** Calls back with what the serial port has said so far, then with all that it says; answers the function that ends it. */
   onSerial(listener: (bytes: Buffer) => void): () => void
   writeSerial(bytes: Uint8Array): void
-  /** Types a text on the machine's keyboard (typing.ts). */
-  typeText(text: string): Promise<Result<null>>
+  /** Types a text on the machine's keyboard (typing.ts). Ends early, with success, when the signal is aborted. */
+  typeText(text: string, signal: AbortSignal): Promise<Result<null>>
   /** Calls back when the machine was started again one step safer: all connections to its screen are gone. */
   onRestart(listener: () => void): () => void
   /** The screen as it is now. */
@@ -164,6 +172,7 @@ async function runMachine(
   let scrollbackBytes = 0
   let pictures = 0
   let attempt = 0
+  let fallback: Fallback | null = null
   let forwards: PortForward[] = []
   let stopping = false
   /** Why the session that runs now is about to end, when we or the guest decided it. */
@@ -229,10 +238,9 @@ async function runMachine(
       const next = accelerators[attempt + 1]
       if (session.ok || next === undefined || isUnwanted()) return session
       const { failure } = session
-      const detail = failure.code === 'preview-failed' ? failure.facts.detail : failure.code
-      log(
-        `${currentAccelerator()} does not work on this host (${firstLine(detail)}): starting again with ${next}`,
-      )
+      const detail = firstLine(failure.code === 'preview-failed' ? failure.facts.detail : failure.code)
+      fallback = { from: currentAccelerator(), detail }
+      log(`${fallback.from} does not work on this host (${detail}): starting again with ${next}`)
       attempt++
     }
   }
@@ -264,14 +272,15 @@ async function runMachine(
         await finish(ending ?? (stopping ? { reason: 'stopped' } : { reason: 'failed', detail: last }))
         return
       }
-      const problem = internalError ? 'the machine stopped with an internal error' : firstLine(last)
-      log(`${currentAccelerator()} failed (${problem}): starting again with ${next}`)
+      const detail = internalError ? 'the machine stopped with an internal error' : firstLine(last)
+      fallback = { from: currentAccelerator(), detail }
+      log(`${fallback.from} failed (${detail}): starting again with ${next}`)
       attempt++
       restarting = begin()
       const restarted = await restarting
       if (!restarted.ok) {
-        const detail = JSON.stringify(restarted.failure.facts)
-        await finish(isUnwanted() ? { reason: 'stopped' } : { reason: 'failed', detail })
+        const why = JSON.stringify(restarted.failure.facts)
+        await finish(isUnwanted() ? { reason: 'stopped' } : { reason: 'failed', detail: why })
         return
       }
       // A stop that was asked for meanwhile waits for this one and ends it.
@@ -301,6 +310,9 @@ async function runMachine(
     get accelerator() {
       return currentAccelerator()
     },
+    get fallback() {
+      return fallback
+    },
     get processId() {
       return current.pid
     },
@@ -314,7 +326,7 @@ async function runMachine(
       return () => serialListeners.delete(listener)
     },
     writeSerial: (bytes) => current.serial.write(bytes),
-    typeText: (text) => typeText(current.qmp, text),
+    typeText: (text, signal) => typeText(current.qmp, text, signal),
     onRestart(listener) {
       restartListeners.add(listener)
       return () => restartListeners.delete(listener)

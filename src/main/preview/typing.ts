@@ -67,12 +67,18 @@ export function keysFor(text: string): Result<string[][]> {
 /**
  * Types a text into a machine, as fast as a slow one follows.
  * @param qmp control of the machine
+ * @param signal its abort ends the typing after the key that is down; what was typed before stays
  * @returns when the last key was pressed; `not-supported` before the first, or `preview-failed` when QEMU ends meanwhile
  */
-export async function typeText(qmp: Pick<QmpClient, 'execute'>, text: string): Promise<Result<null>> {
+export async function typeText(
+  qmp: Pick<QmpClient, 'execute'>,
+  text: string,
+  signal: AbortSignal,
+): Promise<Result<null>> {
   const pressed = keysFor(text)
   if (!pressed.ok) return pressed
   for (const together of pressed.value) {
+    if (signal.aborted) return ok(null)
     const sent = await qmp.execute('send-key', {
       keys: together.map((data) => ({ type: 'qcode', data })),
       'hold-time': KEY_HOLD,

@@ -78,6 +78,7 @@ export function ApiProvider({ api, children }: { api: Api; children: ReactNode }
         jobs: topicSource(api, 'jobs'),
         previews: topicSource(api, 'previews'),
         host: topicSource(api, 'host'),
+        fullScreen: topicSource(api, 'fullScreen'),
       },
     }),
     [api],

@@ -18,10 +18,12 @@ export const callNames = [
   'deleteDisk',
   'showDiskInFolder',
   'startPreview',
+  'attachPreview',
   'stopPreview',
   'powerDownPreview',
   'resetPreview',
   'pasteIntoPreview',
+  'stopPastingIntoPreview',
   'savePreviewPicture',
   'openPreviewPort',
   'setFullScreen',
@@ -38,7 +40,16 @@ export const callNames = [
 export type CallName = (typeof callNames)[number]
 
 /** States that the main process owns; the window subscribes and is sent each whole. */
-export const topicNames = ['engine', 'images', 'drives', 'disks', 'jobs', 'previews', 'host'] as const
+export const topicNames = [
+  'engine',
+  'images',
+  'drives',
+  'disks',
+  'jobs',
+  'previews',
+  'host',
+  'fullScreen',
+] as const
 export type TopicName = (typeof topicNames)[number]
 
 /** The ipcRenderer channel of a call, of a topic's notifications, and of reading a topic now. */

@@ -6,7 +6,7 @@ import { MAXIMUM_TARGETS } from '../helper-protocol'
 import { buildSettingsSchema, imageFactsSchema, imageSummarySchema, recipeFamilies } from '../image'
 import { jobSnapshotSchema } from '../job'
 import { machineSettingsSchema } from '../machine'
-import { machineChoiceSchema, previewStateSchema } from '../preview'
+import { machineChoiceSchema, previewStateSchema, typingPlaces } from '../preview'
 import { machineFirmwares } from '../proof'
 import type { CallName, TopicName } from './channels'
 
@@ -69,16 +69,19 @@ export const calls = {
   forgetDisk: { input: z.object({ diskId: id }), value: none },
   deleteDisk: { input: z.object({ diskId: id }), value: none },
   showDiskInFolder: { input: z.object({ diskId: id }), value: none },
-  /** Starts QEMU; its ports come by PREVIEW_PORT_CHANNEL before this answers. The preview is a job of its own. */
+  /** Starts QEMU. The preview is a job of its own; the topic `previews` tells of it before this answers. */
   startPreview: {
     input: z.object({ diskId: id, choice: machineChoiceSchema }),
     value: z.object({ jobId: id, previewId: id }),
   },
+  /** Sends the screen and the serial console of a machine by PREVIEW_PORT_CHANNEL, in place of those that were sent before. */
+  attachPreview: { input: z.object({ previewId: id }), value: none },
   stopPreview: { input: z.object({ previewId: id }), value: none },
   powerDownPreview: { input: z.object({ previewId: id }), value: none },
   resetPreview: { input: z.object({ previewId: id }), value: none },
-  /** Types the text of the clipboard on the machine's keyboard. The window never sees that text. */
-  pasteIntoPreview: { input: z.object({ previewId: id }), value: none },
+  /** Types the text of the clipboard into the machine, and answers when it is typed. The window never sees that text. */
+  pasteIntoPreview: { input: z.object({ previewId: id, place: z.enum(typingPlaces) }), value: none },
+  stopPastingIntoPreview: { input: z.object({ previewId: id }), value: none },
   /** Saves the screen as PNG where the system's save dialog says; the value is the path for display, or null when closed. */
   savePreviewPicture: { input: z.object({ previewId: id }), value: z.string().nullable() },
   /** Opens a web server of the machine in the system's browser, at the address that the main process made for it. */
@@ -192,6 +195,8 @@ export const topics = {
   jobs: z.array(jobSnapshotSchema),
   previews: z.array(previewStateSchema),
   host: hostState,
+  /** Whether the window fills the screen, by whichever wish. */
+  fullScreen: z.boolean(),
 } as const satisfies Record<TopicName, z.ZodType>
 
 export type CallInput<N extends CallName> = z.infer<(typeof calls)[N]['input']>

@@ -22,8 +22,8 @@ export interface FakeApi {
   inputsOf<N extends CallName>(name: N): CallInput<N>[]
   /** Changes a topic, and tells those who follow it. */
   set<N extends TopicName>(name: N, value: TopicValue<N>): void
-  /** Lets the next calls of a name answer this. */
-  answer<N extends CallName>(name: N, result: Result<CallValue<N>>): void
+  /** Lets the next calls of a name answer this, now or when it is settled. */
+  answer<N extends CallName>(name: N, result: Result<CallValue<N>> | Promise<Result<CallValue<N>>>): void
 }
 
 /** Answers that a quiet main process would give. */
@@ -64,10 +64,12 @@ const plainAnswers: Handlers = {
   deleteDisk: nothing,
   showDiskInFolder: nothing,
   startPreview: () => Promise.resolve(done({ jobId: 'preview-1', previewId: 'machine-1' })),
+  attachPreview: nothing,
   stopPreview: nothing,
   powerDownPreview: nothing,
   resetPreview: nothing,
   pasteIntoPreview: nothing,
+  stopPastingIntoPreview: nothing,
   savePreviewPicture: () => Promise.resolve(done('/home/ada/screen.png')),
   openPreviewPort: nothing,
   setFullScreen: nothing,
@@ -103,7 +105,7 @@ function nothing(): Promise<Result<null>> {
 export function createFakeApi(topics: Partial<Topics> = {}): FakeApi {
   const state: Topics = { ...emptyTopics, ...topics }
   const listeners = new Map<TopicName, Set<(value: never) => void>>()
-  const answers = new Map<CallName, Result<unknown>>()
+  const answers = new Map<CallName, Result<unknown> | Promise<Result<unknown>>>()
   const calls: CallRecord[] = []
   const dropped: unknown[] = []
 

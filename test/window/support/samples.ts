@@ -324,6 +324,7 @@ export const emptyTopics: Topics = {
   jobs: [],
   previews: [],
   host,
+  fullScreen: false,
 }
 
 /** Images, disks and drives, nothing going on. */
@@ -388,6 +389,7 @@ export const previewState: TopicValue<'previews'>[number] = {
     keepChanges: false,
   },
   accelerator: 'tcg',
+  fallback: null,
   ports: [],
   outcome: null,
 }

@@ -1,12 +1,13 @@
-import { createContext, use, useEffect, useState, type ReactNode } from 'react'
+import { createContext, use, useEffect, useRef, useState, type ReactNode } from 'react'
 import type RFB from '@novnc/novnc'
 import { PREVIEW_PORT_CHANNEL } from '../../../shared/ipc/channels'
-import type { MachineChoice } from '../../../shared/preview'
+import type { MachineChoice, PreviewState } from '../../../shared/preview'
+import { useApi, useTopic } from '../../api/api'
 import { leavingKeys, type MachineKey } from './keys'
 import { portChannel } from './port-channel'
 import { createSerialSession, type SerialSession } from './serial-session'
 
-/** A preview that was started in this window. It outlives its page: the machine goes on while other pages are shown. */
+/** The window's end of a machine. It outlives its page: the machine goes on while other pages are shown. */
 export interface PreviewSession {
   previewId: string
   jobId: string
@@ -19,10 +20,9 @@ export interface PreviewSession {
   /** Presses keys together on the machine's keyboard. */
   pressKeys: (keys: readonly MachineKey[]) => void
   serial: SerialSession
+  receive: (stream: 'screen' | 'serial', port: MessagePort) => void
   close: () => void
 }
-
-type Stream = 'screen' | 'serial'
 
 function createScreen(): {
   /** Shows what comes through a port, in place of the one before: a machine that was started again has another. */
@@ -80,43 +80,8 @@ function createScreen(): {
   }
 }
 
-/**
- * Brings ports and sessions together, whichever comes first: the ports cross
- * as messages of the page and the answer that opens the session as a reply of
- * the main process, and nothing orders the two.
- */
-function createPortDesk(): {
-  deliver: (previewId: string, stream: Stream, port: MessagePort) => void
-  collect: (previewId: string, receiver: (stream: Stream, port: MessagePort) => void) => void
-  leave: (previewId: string) => void
-} {
-  const waiting: { previewId: string; stream: Stream; port: MessagePort }[] = []
-  const receivers = new Map<string, (stream: Stream, port: MessagePort) => void>()
-  return {
-    deliver: (previewId, stream, port) => {
-      const receiver = receivers.get(previewId)
-      if (receiver === undefined) waiting.push({ previewId, stream, port })
-      else receiver(stream, port)
-    },
-    collect: (previewId, receiver) => {
-      receivers.set(previewId, receiver)
-      for (const one of waiting.filter((candidate) => candidate.previewId === previewId)) {
-        waiting.splice(waiting.indexOf(one), 1)
-        receiver(one.stream, one.port)
-      }
-    },
-    leave: (previewId) => {
-      receivers.delete(previewId)
-    },
-  }
-}
-
 interface Previews {
   sessions: readonly PreviewSession[]
-  /** Connects to a preview that the main process answered with. */
-  open: (started: { previewId: string; jobId: string; diskId: string }) => void
-  /** Lets go of a preview that has ended. */
-  drop: (previewId: string) => void
   /** The machine that was chosen for a disk, kept while the window is open. */
   choiceOf: (diskId: string) => MachineChoice | undefined
   choose: (diskId: string, choice: MachineChoice) => void
@@ -124,58 +89,86 @@ interface Previews {
 
 const PreviewContext = createContext<Previews | null>(null)
 
-/** Keeps the running previews of the window, and receives their ports from the preload. */
+function openSession({ previewId, jobId, diskId }: PreviewState): PreviewSession {
+  const screen = createScreen()
+  const serial = createSerialSession()
+  return {
+    previewId,
+    jobId,
+    diskId,
+    showScreen: screen.show,
+    focusScreen: screen.focus,
+    releaseKeyboard: screen.release,
+    pressKeys: screen.press,
+    serial,
+    receive: (stream, port) => {
+      if (stream === 'screen') screen.connect(port)
+      else serial.connect(port)
+    },
+    close: () => {
+      screen.close()
+      serial.close()
+    },
+  }
+}
+
+/**
+ * Sessions for all machines that run: those that were there stay, new ones are opened, and of a machine that has ended
+ * the session stays, for its console to be read, until its disk has another.
+ */
+function sessionsFor(
+  states: readonly PreviewState[],
+  before: readonly PreviewSession[],
+): { sessions: readonly PreviewSession[]; opened: readonly PreviewSession[] } {
+  const isOf = (session: PreviewSession) => (state: PreviewState) => state.previewId === session.previewId
+  const opened = states
+    .filter((state) => !before.some((session) => isOf(session)(state)))
+    .map((state) => openSession(state))
+  const kept = before.filter(
+    (session) => states.some(isOf(session)) || !opened.some(({ diskId }) => diskId === session.diskId),
+  )
+  return { sessions: [...kept, ...opened], opened }
+}
+
+/**
+ * Keeps a session with each machine that runs, whoever started it and when: a window that was loaded anew finds its
+ * machines again. Receives their ports from the preload.
+ */
 export function PreviewProvider({ children }: { children: ReactNode }) {
-  const [desk] = useState(createPortDesk)
+  const call = useApi()
+  const states = useTopic('previews')
   const [choices, setChoices] = useState<ReadonlyMap<string, MachineChoice>>(new Map())
   const [sessions, setSessions] = useState<readonly PreviewSession[]>([])
+  /** The same for those who are called from outside of React. */
+  const current = useRef<readonly PreviewSession[]>([])
   useEffect(() => {
     const onMessage = (event: MessageEvent): void => {
       if (event.source !== window) return
       const data = event.data as { channel?: unknown; previewId?: unknown; stream?: unknown } | null
       const [port] = event.ports
-      if (data?.channel !== PREVIEW_PORT_CHANNEL || typeof data.previewId !== 'string') return
-      if ((data.stream !== 'screen' && data.stream !== 'serial') || port === undefined) return
-      desk.deliver(data.previewId, data.stream, port)
+      if (data?.channel !== PREVIEW_PORT_CHANNEL || port === undefined) return
+      if (data.stream !== 'screen' && data.stream !== 'serial') return
+      current.current.find(({ previewId }) => previewId === data.previewId)?.receive(data.stream, port)
     }
     window.addEventListener('message', onMessage)
     return () => {
       window.removeEventListener('message', onMessage)
     }
-  }, [desk])
+  }, [])
+  useEffect(() => {
+    if (states === undefined) return
+    const { sessions: next, opened } = sessionsFor(states, current.current)
+    for (const session of current.current) if (!next.includes(session)) session.close()
+    current.current = next
+    setSessions(next)
+    // A machine that has ended meanwhile has no screen to send; the topic tells of its end.
+    for (const { previewId } of opened) void call('attachPreview', { previewId })
+  }, [states, call])
 
-  const open: Previews['open'] = ({ previewId, jobId, diskId }) => {
-    const screen = createScreen()
-    const serial = createSerialSession()
-    desk.collect(previewId, (stream, port) => {
-      if (stream === 'screen') screen.connect(port)
-      else serial.connect(port)
-    })
-    const session: PreviewSession = {
-      previewId,
-      jobId,
-      diskId,
-      showScreen: screen.show,
-      focusScreen: screen.focus,
-      releaseKeyboard: screen.release,
-      pressKeys: screen.press,
-      serial,
-      close: () => {
-        desk.leave(previewId)
-        screen.close()
-        serial.close()
-      },
-    }
-    setSessions((before) => [...before, session])
-  }
-  const drop: Previews['drop'] = (previewId) => {
-    sessions.find((session) => session.previewId === previewId)?.close()
-    setSessions((before) => before.filter((session) => session.previewId !== previewId))
-  }
   const choose: Previews['choose'] = (diskId, choice) =>
     setChoices((before) => new Map(before).set(diskId, choice))
   const choiceOf: Previews['choiceOf'] = (diskId) => choices.get(diskId)
-  return <PreviewContext value={{ sessions, open, drop, choose, choiceOf }}>{children}</PreviewContext>
+  return <PreviewContext value={{ sessions, choose, choiceOf }}>{children}</PreviewContext>
 }
 
 /** The previews of this window. */
