@@ -1,10 +1,15 @@
 import { execFile } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
-import { mkdtemp, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { inspectSource, openSource } from '../../src/main/flash/source/open'
+import {
+  inspectVirtualDisk,
+  namesOtherFiles,
+  unpackVirtualDisk,
+} from '../../src/main/flash/source/virtual-disk'
 import { writeBlockMap } from '../../src/main/library/block-map'
 
 const run = promisify(execFile)
@@ -113,6 +118,68 @@ describe('a virtual machine’s disk', () => {
     const apart = join(folder, 'apart.qcow2')
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', `data_file=${folder}/data`, apart, '8M'])
     expect(await inspectSource(apart)).toEqual(refused('not-supported'))
+  })
+
+  test('whose header sends QEMU to a descriptor that names a file of yours is refused', async () => {
+    const secret = join(folder, 'secret')
+    await writeFile(secret, bytes)
+    const descriptor = [
+      '# Disk DescriptorFile',
+      ...['version=1', 'CID=fffffffe', 'parentCID=ffffffff', 'createType="monolithicFlat"'],
+      `RW ${bytes.length / 512} FLAT "${secret}" 0`,
+      '',
+    ].join('\n')
+    // "Virtual Disk Format 5.0", SparseExtentHeader: version, flags, capacity, granularity, descriptor and its length.
+    const header = Buffer.alloc(1024)
+    header.write('KDMV')
+    header.writeUInt32LE(1, 4)
+    header.writeBigUInt64LE(1n, 28)
+    header.writeBigUInt64LE(1n, 36)
+    header.write(descriptor, 512)
+    const path = join(folder, 'hostile.vmdk')
+    await writeFile(path, header)
+    // The trap is one: asked for it, qemu-img reads the secret.
+    const { stdout } = await run('qemu-img', ['info', '-f', 'vmdk', '--output=json', path])
+    expect(stdout).toContain(secret)
+    expect(await inspectSource(path)).toEqual(refused('not-supported'))
+    expect((await sent(path)).result).toEqual(refused('not-supported'))
+    // The same descriptor as a file of its own.
+    await writeFile(path, descriptor)
+    expect(await inspectSource(path)).toEqual(refused('not-supported'))
+  })
+
+  test('is read from the file that was opened, whatever stands under its name by then', async () => {
+    const path = join(folder, 'exchanged.qcow2')
+    await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', disk, path])
+    const file = await open(path)
+    try {
+      await rm(path)
+      await writeFile(path, 'another file')
+      const start = Buffer.alloc(512)
+      await file.read(start, 0, 512, 0)
+      const virtual = await inspectVirtualDisk(start, file, path)
+      expect(virtual).toMatchObject({ ok: true, value: { format: 'qcow2' } })
+      const unpacked = await unpackVirtualDisk(file, path, 'qcow2', never, folder)
+      if (!unpacked.ok) throw new Error(unpacked.failure.code)
+      const content = await unpacked.value.disk.readFile()
+      await unpacked.value.disk.close()
+      await unpacked.value.remove()
+      expect(content.equals(bytes)).toBe(true)
+    } finally {
+      await file.close()
+    }
+  })
+
+  test.each<[string, object, boolean]>([
+    ['nothing', { filename: '/a', 'format-specific': { data: { compat: '1.1' } } }, false],
+    ['itself as its extent', { 'format-specific': { data: { extents: [{ filename: '/a' }] } } }, false],
+    ['itself as its node', { children: [{ name: 'file', info: { filename: '/a', children: [] } }] }, false],
+    ['another as an extent', { 'format-specific': { data: { extents: [{ filename: '/b' }] } } }, true],
+    ['another below it', { children: [{ name: 'extents.0', info: { filename: '/b' } }] }, true],
+    ['another behind it', { 'backing-filename': 'b' }, true],
+    ['another with its data', { 'format-specific': { data: { 'data-file': 'b' } } }, true],
+  ])('of which qemu-img names %s', (_, facts, others) => {
+    expect(namesOtherFiles(facts, '/a')).toBe(others)
   })
 })
 

@@ -2,7 +2,18 @@ import { execFile, spawn } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, open, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'vite'
@@ -11,6 +22,7 @@ import { listDrives } from '../../src/main/drives/list'
 import { identityOf } from '../../src/main/drives/watch'
 import { setHelperPaths } from '../../src/main/elevation/helper-client'
 import { flashDisk, type FlashInput } from '../../src/main/flash/flash'
+import { unpackVirtualDisk } from '../../src/main/flash/source/virtual-disk'
 import { runFlash } from '../../src/main/helper/flash'
 import { claimDevice, type ClaimedDevice } from '../../src/main/helper/flash-device'
 import { judgeTarget } from '../../src/main/helper/flash-target'
@@ -582,6 +594,26 @@ describe('a packed disk', () => {
       expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
     })
   }
+
+  flashTest('that needs more room than there is says so, and leaves nothing', async () => {
+    const small = join(folder, 'little-room')
+    await mkdir(small)
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', small])
+    whenDone(async () => {
+      await run('umount', [small])
+      await rm(small, { recursive: true })
+    })
+    const path = newFile('packed')
+    await writeFile(path, Buffer.alloc(7 * MIB, 'a'))
+    const packed = newFile('packed')
+    await run('qemu-img', ['convert', '-c', '-f', 'raw', '-O', 'qcow2', path, packed])
+    const file = await open(packed)
+    whenDone(() => file.close())
+    const { signal } = new AbortController()
+    const unpacked = await unpackVirtualDisk(file, packed, 'qcow2', signal, small)
+    expect(unpacked).toMatchObject({ ok: false, failure: { code: 'no-space', facts: { path: small } } })
+    expect(await readdir(small)).toEqual([])
+  })
 
   flashTest('that breaks off leaves the stick blank', async () => {
     const target = await stick(12 * MIB)

@@ -5,6 +5,7 @@ import { execa } from 'execa'
 import { fromFdPromise, type Entry, type ZipFile } from 'yauzl'
 import { fail, ok, type Failure, type Result } from '../../../shared/failure'
 import { crc32 } from '../../disk/crc'
+import { handOver } from './hand-over'
 
 /** A file being decompressed. */
 export interface Decompression {
@@ -40,8 +41,10 @@ const gzip: Compression = {
 /** The .xz file format, 2.1.1.1. Its index tells the exact size. */
 const xz: Compression = {
   magic: Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00),
-  async size(_file, path) {
-    const listed = await execa('xz', ['--robot', '--list', '--', path], {
+  async size(file, path) {
+    const { name, stdio } = handOver(file, path)
+    const listed = await execa('xz', ['--robot', '--list', '--', name], {
+      stdio,
       reject: false,
       env: { LC_ALL: 'C' },
     })
@@ -51,7 +54,10 @@ const xz: Compression = {
     const bytes = Number(totals?.split('\t')[4])
     return Number.isSafeInteger(bytes) && bytes > 0
       ? ok({ bytes, isExact: true })
-      : fail('disk-damaged', { path, detail: lastLine(listed.stderr) || 'it has no index' })
+      : fail('disk-damaged', {
+          path,
+          detail: lastLine(listed.stderr).replaceAll(name, path) || 'it has no index',
+        })
   },
   open: (file) => Promise.resolve(ok(throughProgram(file, 'xz', ['--decompress', '--stdout']))),
 }

@@ -44,7 +44,7 @@ export async function inspectSource(
   const file = opened.value
   try {
     const start = await readStart(file)
-    const virtual = await inspectVirtualDisk(start, path)
+    const virtual = await inspectVirtualDisk(start, file, path)
     if (!virtual.ok) return virtual
     if (virtual.value !== null) return ok({ sizeBytes: virtual.value.sizeBytes, isSizeKnown: true })
     const compression = compressions.find(({ magic }) => begins(start, magic))
@@ -70,7 +70,7 @@ async function recognise(
   const start = await readStart(file)
   const compression = compressions.find(({ magic }) => begins(start, magic))
   if (compression !== undefined) return compressedSource(file, path, compression)
-  const virtual = await inspectVirtualDisk(start, path)
+  const virtual = await inspectVirtualDisk(start, file, path)
   if (!virtual.ok) return virtual
   if (virtual.value === null) {
     return isBootSector(start)
