@@ -114,6 +114,8 @@ export const buildSettingsSchema = z.object({
   boot: z.boolean(),
   /** Whether a list of all files with their SHA-256 goes beside the disk. */
   manifest: z.boolean(),
+  /** Whether the disk is booted when it is built, as a job of its own. Settings of before it was kept say nothing. */
+  prove: z.boolean().default(false),
   /** More words for the kernel's command line, such as `console=tty0 console=ttyS0`; the last console is the machine's main one. */
   kernelArguments: z
     .string()
@@ -135,6 +137,7 @@ export const defaultBuildSettings: BuildSettings = {
   format: 'raw',
   boot: true,
   manifest: false,
+  prove: false,
   kernelArguments: '',
   machine: plainMachineSettings,
   preparation: null,

@@ -22,6 +22,7 @@ describe('parseCommand', () => {
       settings: { ...defaultBuildSettings, sizeBytes: 4 * 1024 ** 3 },
       machineFile: null,
     })
+    expect(command('build a:1 -o b.img --prove')).toMatchObject({ settings: { prove: true } })
     expect(command('build --archive a.tar --name b:1 -o b.img')).toMatchObject({
       source: { kind: 'archive', path: 'a.tar', image: 'b:1', platform: null },
     })
@@ -121,6 +122,9 @@ describe('parseCommand', () => {
     ['preview a --firmware coreboot', '--firmware is bios or uefi or secure-boot'],
     ['preview a --port http', '--port: “http” is not a port of the machine'],
     ['preview a --port 70000', '--port: “70000” is not a port of the machine'],
+    ['build a -o b.gz --prove', '--prove does not go with a packed disk, which is not booted.'],
+    ['build a -o b --prove --no-boot', '--prove does not go with --no-boot.'],
+    ['build a --onto /dev/sdb --prove', '--prove does not go with --onto.'],
     ['preview a --keep-changes --until-login', '--keep-changes does not go with --until-login.'],
     ['prove', 'DISK is missing.'],
     ['prove a --attachment floppy', '--attachment is usb or sata or nvme or virtio'],

@@ -1,5 +1,5 @@
 import { fireEvent, screen } from '@testing-library/react'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { change, chooseIn, entryOf, isEnabled, openWindow, press } from './support/open-window'
 import { defaultBuildSettings } from '../../src/shared/image'
 import {
@@ -65,6 +65,50 @@ describe('the chain', () => {
   })
 })
 
+describe('the proof after a build', () => {
+  const checkbox = (): HTMLInputElement => screen.getByRole('checkbox', { name: /^Prove after build/ })
+
+  it('is ticked, remembered with the settings, and asked for', async () => {
+    const fake = await openWindow(fullTopics)
+    await chooseIn('Images', MACHINE)
+    expect(checkbox().checked).toBe(false)
+    await change(() => checkbox().click())
+    await vi.waitFor(() =>
+      expect(fake.inputsOf('saveSettings').at(-1)?.settings).toMatchObject({ prove: true }),
+    )
+    await press('Build disk')
+    expect(fake.inputsOf('buildDisk')[0]?.settings.prove).toBe(true)
+  })
+
+  it('is as it was left the last time', async () => {
+    const fake = await openWindow(fullTopics)
+    fake.answer('readSettings', { ok: true, value: { ...defaultBuildSettings, prove: true } })
+    await chooseIn('Images', MACHINE)
+    expect(checkbox().checked).toBe(true)
+  })
+
+  it.each([
+    ['a packed disk', { format: 'xz' as const }, host, 'Not of a packed disk.'],
+    ['a disk of data', { boot: false }, host, 'Nothing on a data disk boots.'],
+    [
+      'a computer without QEMU',
+      {},
+      { ...host, qemu: { ...host.qemu, firmware: { amd64: [], arm64: [] } } },
+      'QEMU is not installed.',
+    ],
+  ])('is not offered for %s, and says why', async (_, changed, computer, reason) => {
+    const fake = await openWindow({ ...fullTopics, host: computer })
+    const value = { ...defaultBuildSettings, prove: true, ...changed }
+    fake.answer('readSettings', { ok: true, value })
+    await chooseIn('Images', MACHINE)
+    expect(checkbox().disabled).toBe(true)
+    expect(checkbox().checked).toBe(false)
+    expect(screen.getByText(reason)).toBeTruthy()
+    await press('Build disk')
+    expect(fake.inputsOf('buildDisk')[0]?.settings.prove).toBe(false)
+  })
+})
+
 describe('building', () => {
   it('builds with what was set', async () => {
     const fake = await openWindow(fullTopics)
@@ -82,8 +126,10 @@ describe('building', () => {
     expect(fake.inputsOf('buildDisk')).toEqual([
       {
         imageId: machineImage.id,
-        settings: { ...defaultBuildSettings, engine: 'kernel', kernelArguments: 'console=ttyS0' },
-        prove: true,
+        settings: {
+          ...defaultBuildSettings,
+          ...{ engine: 'kernel', kernelArguments: 'console=ttyS0', prove: true },
+        },
       },
     ])
   })

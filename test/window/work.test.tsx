@@ -137,6 +137,8 @@ describe('a disk', () => {
       'Under BIOS it boots: login after 38 s on tcg. Units that failed: apache2.service.',
     )
     expect(page).toContain('Under UEFI it does not boot: the kernel gave up (panic).')
+    expect(screen.getByLabelText('Last lines under UEFI').textContent).toBe('Kernel panic - not syncing')
+    expect(screen.queryByLabelText('Last lines under BIOS')).toBeNull()
     expect(page).toContain('Unproven under UEFI with Secure Boot.')
     await change(() => screen.getByRole('img', { name: 'Screen under UEFI, show it large' }).click())
     expect(screen.getByRole('img', { name: 'Kernel panic - not syncing' })).toBeTruthy()
@@ -166,12 +168,13 @@ describe('a disk', () => {
   it('cannot be previewed without QEMU, and says how to get it', async () => {
     await openWindow({
       ...fullTopics,
-      host: { ...host, qemu: { ...host.qemu, found: false, remedy: 'sudo apt install qemu-system-x86' } },
+      host: { ...host, qemu: { ...host.qemu, firmware: { amd64: [], arm64: [] } } },
     })
     await chooseIn('Disks', 'my-machine.img')
     expect(isEnabled('Preview')).toBe(false)
+    expect(isEnabled('Prove that it boots')).toBe(false)
     expect(isEnabled('Write to a stick…')).toBe(true)
-    expect(screen.getByText('sudo apt install qemu-system-x86')).toBeTruthy()
+    expect(screen.getByText('sudo apt install qemu-system-x86 qemu-utils ovmf')).toBeTruthy()
   })
 
   it('for arm64 needs a QEMU of its own, and a packed one is not booted', async () => {
@@ -184,6 +187,17 @@ describe('a disk', () => {
     await chooseIn('Disks', 'server.img.gz')
     expect(isEnabled('Prove that it boots')).toBe(false)
     expect(screen.getByRole('main').textContent).toContain('A packed disk is not booted here.')
+  })
+
+  it('of data alone has nothing to boot, and says so', async () => {
+    await openWindow({ ...fullTopics, disks: [{ ...unprovenDisk, firmware: [] }] })
+    await chooseIn('Disks', 'my-machine.img')
+    expect(isEnabled('Prove that it boots')).toBe(false)
+    expect(isEnabled('Preview')).toBe(false)
+    expect(isEnabled('Write to a stick…')).toBe(true)
+    const page = screen.getByRole('main').textContent
+    expect(page).toContain('There is nothing on it to be previewed or proven.')
+    expect(page).not.toContain('Unproven')
   })
 })
 

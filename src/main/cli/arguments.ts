@@ -85,7 +85,7 @@ export const commandNames = ['images', 'prepare', 'build', 'preview', 'prove', '
 export type CommandName = (typeof commandNames)[number]
 
 /** Milliseconds that `prove` and `preview --until-login` wait unless told otherwise; emulation alone takes one minute. */
-const LOGIN_TIMEOUT = 300_000
+export const LOGIN_TIMEOUT = 300_000
 
 /** A command line that means nothing. The message is a whole sentence. */
 class UsageError extends Error {}
@@ -228,6 +228,7 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       table: { type: 'string', default: defaultBuildSettings.table },
       'no-boot': { type: 'boolean', default: false },
       manifest: { type: 'boolean', default: false },
+      prove: { type: 'boolean', default: false },
       prepare: { type: 'boolean', default: false },
       machine: { type: 'string' },
       'kernel-arguments': { type: 'string', default: defaultBuildSettings.kernelArguments },
@@ -249,8 +250,13 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       format: target.kind === 'file' ? formatOfPath(target.path) : 'raw',
       boot: !values['no-boot'],
       manifest: values.manifest,
+      prove: values.prove,
       kernelArguments,
       preparation: values.prepare ? { dockerfile: null } : null,
+    }
+    if (values.prove && !settings.boot) throw new UsageError('--prove does not go with --no-boot.')
+    if (values.prove && ['gz', 'xz', 'zst'].includes(settings.format)) {
+      throw new UsageError('--prove does not go with a packed disk, which is not booted.')
     }
     const machineFile = values.machine ?? null
     return { name: 'build', json: values.json, source, target, settings, machineFile }
@@ -341,6 +347,7 @@ function buildTarget(
     size?: string | undefined
     engine: string
     manifest: boolean
+    prove: boolean
   },
 ): Extract<Command, { name: 'build' }>['target'] {
   const { output, onto } = values
@@ -358,6 +365,7 @@ function buildTarget(
     throw new UsageError('--size does not go with --onto: the disk fills the drive.')
   if (values.engine !== 'direct') throw new UsageError('--engine kernel does not go with --onto.')
   if (values.manifest) throw new UsageError('--manifest does not go with --onto.')
+  if (values.prove) throw new UsageError('--prove does not go with --onto.')
   return { kind: 'drives', choice: driveChoice(onto, values) }
 }
 

@@ -15,10 +15,11 @@ import { archivedImageSource } from '../source/archive/image-source'
 import { chooseImage, openArchive } from '../source/archive/open-archive'
 import { rootfsTarSource } from '../source/rootfs-tar'
 import type { TreeSource } from '../source/tree-source'
-import type { BuildSource, Command, DriveChoice } from './arguments'
+import { LOGIN_TIMEOUT, type BuildSource, type Command, type DriveChoice } from './arguments'
 import { chooseDrives } from './choose-drives'
 import { neededPaths } from './drives'
 import { readMachineFile } from './machine-file'
+import { runProve } from './prove'
 import type { ExitCode, Reporter } from './reporter'
 import { runJob } from './run-job'
 
@@ -41,17 +42,25 @@ export async function runBuild(
     outputPath: resolve(command.target.path),
     library,
   })
-  return runJob(work, reporter, (disk) =>
-    reporter.succeed(
-      { disk },
-      disk.firmware.length === 0
-        ? `Made ${disk.path} from ${disk.source.image}: ${formatBytes(disk.sizeBytes)} of data, which do not boot.`
-        : [
-            `Made ${disk.path} from ${disk.source.image}: ${formatBytes(disk.sizeBytes)}, for ${disk.firmware.join(' and ').toUpperCase()}.`,
-            'Whether it boots is unproven until it was booted: slipway preview --until-login DISK',
-          ].join('\n'),
-    ),
-  )
+  return runJob(work, reporter, (disk) => {
+    const made = `Made ${disk.path} from ${disk.source.image}: ${formatBytes(disk.sizeBytes)}`
+    if (disk.firmware.length === 0) {
+      return reporter.succeed({ disk }, `${made} of data, which do not boot.`)
+    }
+    const madeFor = `${made}, for ${disk.firmware.join(' and ').toUpperCase()}.`
+    if (!settings.value.prove) {
+      const hint = 'Whether it boots is unproven until it was booted: slipway prove DISK'
+      return reporter.succeed({ disk }, `${madeFor}\n${hint}`)
+    }
+    reporter.say(madeFor)
+    return runProve(proofOfAll(disk.path, command.json), library, reporter)
+  })
+}
+
+/** `slipway prove DISK` as it is without any option. */
+function proofOfAll(disk: string, json: boolean): Extract<Command, { name: 'prove' }> {
+  const machine = { attachment: 'usb', memoryBytes: null, processors: null } as const
+  return { name: 'prove', json, disk, firmware: [], machine, timeoutMilliseconds: LOGIN_TIMEOUT }
 }
 
 /** `slipway build --onto`: straight to drives, without a file in between. */

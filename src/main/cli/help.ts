@@ -16,7 +16,7 @@ Lists the local images of the Docker Engine, newest first.`,
 Shows the Dockerfile by which “slipway build --prepare” would make the image
 bootable: what it lacks, and what the settings in FILE need.`,
   build: `slipway build IMAGE -o DISK [--prepare] [--machine FILE] [--size SIZE] [--table mbr|gpt]
-              [--no-boot] [--manifest] [--engine kernel|direct]
+              [--no-boot] [--manifest] [--prove] [--engine kernel|direct]
               [--kernel-arguments WORDS] [--json]
 slipway build --archive PATH [--name NAME] [--platform OS/ARCHITECTURE] -o DISK …
 slipway build --rootfs TAR -o DISK …
@@ -39,6 +39,7 @@ ever started.
   --size SIZE         of the disk: 4G counts in 1024, 4GB in 1000; content plus headroom when not given
   --table TABLE       mbr (when not given) or gpt
   --no-boot           a data disk: the files as they are, no boot loader, no kernel needed
+  --prove             then boots it, and answers, as slipway prove DISK
   --manifest          also writes DISK.files.sha256, for: sha256sum -c
   --engine ENGINE     kernel: the kernel's own file system, as administrator
   --kernel-arguments WORDS

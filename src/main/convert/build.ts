@@ -252,7 +252,7 @@ async function writeBeside(context: JobContext, path: string, built: BuiltDisk):
  * The TCP ports among those that an image exposes.
  * @param exposed as the engine says them: `80/tcp`, `53/udp`
  */
-function tcpPorts(exposed: readonly string[]): number[] {
+export function tcpPorts(exposed: readonly string[]): number[] {
   return exposed.flatMap((port) => {
     const number = /^(\d+)\/tcp$/.exec(port)?.[1]
     return number === undefined ? [] : [Number(number)]

@@ -1,6 +1,6 @@
 import { clipboard, dialog, shell } from 'electron'
 import { mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { DiskRecord } from '../../shared/disk'
 import { diskFormats, pathForFormat } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
@@ -66,12 +66,16 @@ export function createHandlers(services: Services): Handlers {
     return found.ok && !found.value.present ? fail('disk-missing', { path: found.value.path }) : found
   }
 
-  /** Boots a disk when its build is done; a build that was not needs no proof. */
+  /** Boots a disk when its build is done. What keeps it from that is the failure of the proof's own job, where it is seen. */
   async function proveAfter(build: Promise<JobEnding<DiskRecord>>): Promise<void> {
     const ending = await build
     if (ending.state !== 'succeeded') return
-    const disk = await presentDisk(ending.value.id)
-    if (disk.ok) previews.prove(disk.value)
+    const { id, path } = ending.value
+    const disk = await presentDisk(id)
+    const started = disk.ok ? previews.prove(disk.value) : disk
+    if (started.ok) return
+    const run = (): Promise<Result<never>> => Promise.resolve(started)
+    jobs.start({ kind: 'proof', title: basename(path), diskId: id, locks: [], run })
   }
 
   return {
@@ -136,7 +140,7 @@ export function createHandlers(services: Services): Handlers {
       chosenPaths.set(imageId, answer.filePath)
       return ok(answer.filePath)
     },
-    async buildDisk({ imageId, settings, prove }) {
+    async buildDisk({ imageId, settings }) {
       const source = sourceOf(imageId)
       if (!source.ok) return source
       const outputPath = pathForFormat(outputFor(imageId), settings.format)
@@ -144,7 +148,7 @@ export function createHandlers(services: Services): Handlers {
       const started = jobs.start(buildWork({ source: source.value, settings, outputPath, library }))
       if (!started.ok) return started
       chosenPaths.delete(imageId)
-      if (prove) void proveAfter(started.value.ending)
+      if (settings.prove) void proveAfter(started.value.ending)
       return ok({ jobId: started.value.id, diskId: diskIdOf(outputPath) })
     },
     forgetDisk: ({ diskId }) => library.forget(diskId),

@@ -16,7 +16,7 @@ export interface QemuPrograms {
 const moreFolders = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/opt/local/bin']
 
 /** Package names and the command that installs them. `arm` and `armFirmware` are for arm64 machines. */
-interface Packages {
+export interface Packages {
   system: string
   image: string
   firmware: string
@@ -85,18 +85,25 @@ const unknownDistribution: Packages = {
   install: '',
 }
 
-/** The packages of this system. An unreadable os-release gives QEMU's general names. */
-async function packagesHere(): Promise<Packages> {
-  if (process.platform === 'darwin') return distributions['darwin'] ?? unknownDistribution
-  const text = await readFile('/etc/os-release', 'utf8').catch(() => '')
-  const names = [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(
+/**
+ * The packages of a system.
+ * @param platform Node's name of it
+ * @param osRelease the text of /etc/os-release; QEMU's general names when it tells nothing that is known
+ */
+export function packagesFor(platform: NodeJS.Platform, osRelease: string): Packages {
+  if (platform === 'darwin') return distributions['darwin'] ?? unknownDistribution
+  const names = [...osRelease.matchAll(/^ID(?:_LIKE)?=["']?([^"'\n]*)["']?$/gm)].flatMap(
     (match) => match[1]?.split(' ') ?? [],
   )
   for (const name of names) {
-    const known = distributions[name.startsWith('opensuse') ? 'suse' : name]
+    const known = distributions[/^(?:opensuse|sles|sled)/.test(name) ? 'suse' : name]
     if (known !== undefined) return known
   }
   return unknownDistribution
+}
+
+async function packagesHere(): Promise<Packages> {
+  return packagesFor(process.platform, await readFile('/etc/os-release', 'utf8').catch(() => ''))
 }
 
 /**
@@ -142,34 +149,41 @@ export async function firmwareMissing(architecture: Architecture): Promise<Resul
     : fail('tool-missing', { tool: 'AAVMF', package: packages.armFirmware })
 }
 
-/** What previews can be had here, for the window to say before one is tried. */
+/** What previews can be had here, for the window to say before one is tried, for machines of each architecture. */
 export interface QemuAbility {
-  found: boolean
-  /** For machines of this kind, amd64. */
-  firmware: MachineFirmware[]
-  /** Whether arm64 machines can be had too. */
-  arm64: boolean
-  /** The command that installs QEMU, or empty on a system whose package manager is unknown; likewise for arm64. */
-  remedy: string
-  armRemedy: string
+  /** Under which a machine can be started; none without QEMU, or without the one firmware that it needs. */
+  firmware: Record<Architecture, MachineFirmware[]>
+  /** The command that installs QEMU with all its firmware, or empty on a system whose package manager is unknown. */
+  remedy: Record<Architecture, string>
+}
+
+/**
+ * The command that installs QEMU for machines of an architecture.
+ * @returns empty where the package manager is unknown
+ */
+export function installCommand(packages: Packages, architecture: Architecture): string {
+  const { system, image, firmware, arm, armFirmware, install } = packages
+  const names = architecture === 'amd64' ? [system, image, firmware] : [arm, image, armFirmware]
+  return install === '' ? '' : [install, ...new Set(names)].join(' ')
 }
 
 /** Looks what previews can be had here. */
 export async function describeQemu(): Promise<QemuAbility> {
-  const { system, image, firmware, arm, armFirmware, install } = await packagesHere()
-  const command = (...packages: string[]): string =>
-    install === '' ? '' : [install, ...new Set(packages)].join(' ')
-  const has = async (architecture: Architecture, secure: boolean): Promise<boolean> =>
-    (await findUefiFirmware({ architecture, secure })) !== null
+  const packages = await packagesHere()
   return {
-    found: (await findQemu('amd64')).ok,
-    firmware: [
-      'bios',
-      ...((await has('amd64', false)) ? (['uefi'] as const) : []),
-      ...((await has('amd64', true)) ? (['secure-boot'] as const) : []),
-    ],
-    arm64: (await findQemu('arm64')).ok && (await has('arm64', false)),
-    remedy: command(system, image, firmware),
-    armRemedy: command(arm, image, armFirmware),
+    firmware: { amd64: await firmwareHere('amd64'), arm64: await firmwareHere('arm64') },
+    remedy: { amd64: installCommand(packages, 'amd64'), arm64: installCommand(packages, 'arm64') },
   }
+}
+
+async function firmwareHere(architecture: Architecture): Promise<MachineFirmware[]> {
+  if (!(await findQemu(architecture)).ok) return []
+  const has = async (secure: boolean): Promise<boolean> =>
+    (await findUefiFirmware({ architecture, secure })) !== null
+  return [
+    // QEMU brings its own BIOS, and there is none for arm64.
+    ...(architecture === 'amd64' ? (['bios'] as const) : []),
+    ...((await has(false)) ? (['uefi'] as const) : []),
+    ...((await has(true)) ? (['secure-boot'] as const) : []),
+  ]
 }

@@ -61,8 +61,7 @@ export const calls = {
   /** Opens the system's save dialog; the value is the chosen path for display, or null when closed. The main process keeps it for the next buildDisk of this image. */
   chooseDiskPath: { input: z.object({ imageId: id }), value: z.string().nullable() },
   buildDisk: {
-    /** `prove`: the disk is booted as a job of its own when it is built. */
-    input: z.object({ imageId: id, settings: buildSettingsSchema, prove: z.boolean() }),
+    input: z.object({ imageId: id, settings: buildSettingsSchema }),
     value: z.object({ jobId: id, diskId: id }),
   },
   /** Takes the disk out of the list and leaves the file. */
@@ -171,13 +170,13 @@ const engineAbility = z.object({
 /** What this machine can do, for the window to say before something is tried. */
 const hostState = z.object({
   platform: z.string(),
-  /** How to get what is not found on this system; `firmware` is of amd64 machines. */
+  /** For machines of each architecture: under which firmware they can be booted, none without QEMU, and how to get what is missing. */
   qemu: z.object({
-    found: z.boolean(),
-    firmware: z.array(z.enum(machineFirmwares)),
-    arm64: z.boolean(),
-    remedy: z.string(),
-    armRemedy: z.string(),
+    firmware: z.object({
+      amd64: z.array(z.enum(machineFirmwares)),
+      arm64: z.array(z.enum(machineFirmwares)),
+    }),
+    remedy: z.object({ amd64: z.string(), arm64: z.string() }),
   }),
   /** What a machine can be given at most. */
   processors: z.number(),

@@ -300,11 +300,11 @@ export const engineStopped: TopicValue<'engine'> = {
 export const host: TopicValue<'host'> = {
   platform: 'linux',
   qemu: {
-    found: true,
-    firmware: ['bios', 'uefi', 'secure-boot'],
-    arm64: false,
-    remedy: '',
-    armRemedy: 'sudo apt install qemu-system-arm qemu-utils qemu-efi-aarch64',
+    firmware: { amd64: ['bios', 'uefi', 'secure-boot'], arm64: [] },
+    remedy: {
+      amd64: 'sudo apt install qemu-system-x86 qemu-utils ovmf',
+      arm64: 'sudo apt install qemu-system-arm qemu-utils qemu-efi-aarch64',
+    },
   },
   processors: 8,
   memoryBytes: 16 * 2 ** 30,

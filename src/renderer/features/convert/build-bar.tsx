@@ -1,3 +1,4 @@
+import { bootObstacle, type BootObstacle } from '../../../shared/bootable'
 import { pathForFormat } from '../../../shared/disk'
 import { useState } from 'react'
 import { unmetSettings, type BuildSettings, type ChainLinkName, type ImageFacts } from '../../../shared/image'
@@ -78,6 +79,24 @@ function lack(facts: ImageFacts, settings: BuildSettings): Obstacle | null {
   return { words: describeFailure(failure).happened, link: setting === 'grow' ? 'disk' : 'init' }
 }
 
+/** Why the disk cannot be booted when it is built, in a few words, or null when it can. */
+function proofObstacle(
+  facts: ImageFacts,
+  { format, boot }: BuildSettings,
+  host: HostState | undefined,
+): string | null {
+  const architecture = facts.architecture === 'arm64' ? 'arm64' : 'amd64'
+  const firmware: ('bios' | 'uefi')[] = boot ? ['uefi'] : []
+  const obstacle = bootObstacle({ format, firmware, architecture }, host?.qemu.firmware)
+  return obstacle === null ? null : noProofWords[obstacle]
+}
+
+const noProofWords: Record<BootObstacle, string> = {
+  data: 'Nothing on a data disk boots.',
+  packed: 'Not of a packed disk.',
+  'qemu-missing': 'QEMU is not installed.',
+}
+
 /** Where the disk goes, how large it is, and the button that builds it. */
 export function BuildBar(props: {
   imageId: string
@@ -90,6 +109,7 @@ export function BuildBar(props: {
   /** Shows a link of the chain. */
   onChoose: (link: ChainLinkName) => void
   job: JobSnapshot | null
+  onProve: (prove: boolean) => void
   onStarted: (jobId: string) => void
   onShowDisk: (diskId: string) => void
   onWrite: (image: ImageToWrite) => void
@@ -97,14 +117,16 @@ export function BuildBar(props: {
   const { imageId, settings, estimate, job, preparation } = props
   const isPrepared = settings.preparation !== null
   const [chosenPath, setChosenPath] = useState<string | null>(null)
-  const [proves, setProves] = useState(false)
   const choose = useCall('chooseDiskPath')
   const build = useCall('buildDisk')
-  const canProve = props.host?.qemu.found === true
+  const noProof = proofObstacle(props.facts, settings, props.host)
   const isBuilding = job !== null && isActive(job)
   const obstacle = buildObstacle(props.facts, settings, estimate.neededBytes, props.host, props.errors)
   // A drive has its own size, and root's own engine writes files alone.
-  const straight: BuildSettings = { ...settings, engine: 'direct', sizeBytes: null, format: 'raw' }
+  const straight: BuildSettings = {
+    ...settings,
+    ...{ engine: 'direct', sizeBytes: null, format: 'raw', prove: false },
+  }
   const straightObstacle = buildObstacle(
     props.facts,
     straight,
@@ -121,7 +143,8 @@ export function BuildBar(props: {
     build.clear()
   }
   const start = async (): Promise<void> => {
-    const answer = await build.run({ imageId, settings, prove: proves && canProve })
+    const proves = settings.prove && noProof === null
+    const answer = await build.run({ imageId, settings: { ...settings, prove: proves } })
     if (answer !== null) {
       setChosenPath(null)
       props.onStarted(answer.value.jobId)
@@ -184,11 +207,14 @@ export function BuildBar(props: {
             </p>
           )}
         </div>
-        {canProve && (
-          <Checkbox isSelected={proves} onChange={setProves}>
-            Prove after build
-          </Checkbox>
-        )}
+        <Checkbox
+          isSelected={settings.prove && noProof === null}
+          isDisabled={noProof !== null}
+          onChange={props.onProve}
+          {...(noProof === null ? {} : { detail: noProof })}
+        >
+          Prove after build
+        </Checkbox>
         {builtDisk !== null && <Button onPress={() => props.onShowDisk(builtDisk)}>Show the disk</Button>}
         <Button
           isDisabled={straightObstacle !== null || isBuilding}

@@ -97,6 +97,7 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
           errors={errors}
           preparation={preparation}
           onChoose={setChosen}
+          onProve={(prove) => change((before) => ({ ...before, prove }))}
         />
       }
     >

@@ -23,7 +23,7 @@ export function BootProofs(props: { disk: ListedDisk; canBoot: boolean; isProvin
   const prove = useCall('proveDisk')
   return (
     <Section title="Proof">
-      {disk.proofs.length === 0 && (
+      {disk.proofs.length === 0 && disk.firmware.length > 0 && (
         <p className={styles.unproven}>
           <span>
             <strong>Unproven:</strong> never booted. A preview shows whether it does; a proof boots it under
@@ -82,6 +82,15 @@ function BootProof({ diskId, proof }: { diskId: string; proof: Proof }) {
         </p>
       </div>
       {proof.picture && <ScreenPicture diskId={diskId} proof={proof} />}
+      {verdictOf(proof) === 'fails' && proof.lines.length > 0 && (
+        <pre
+          className={styles.lines}
+          tabIndex={0}
+          aria-label={`Last lines under ${firmwareTitles[proof.firmware]}`}
+        >
+          {proof.lines.join('\n')}
+        </pre>
+      )}
     </div>
   )
 }

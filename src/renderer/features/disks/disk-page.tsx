@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { bootObstacle } from '../../../shared/bootable'
 import type { HostState, ListedDisk } from '../../../shared/ipc/contract'
 import { formatBytes } from '../../../shared/sentences'
 import { useCall } from '../../api/api'
@@ -34,10 +35,8 @@ export function DiskPage(props: {
   const showInFolder = useCall('showDiskInFolder')
   const forget = useCall('forgetDisk')
   const failure = showInFolder.failure ?? forget.failure
-  const isArm = disk.architecture === 'arm64'
-  const isPacked = disk.format === 'gz' || disk.format === 'xz' || disk.format === 'zst'
-  const hasQemu = host === undefined || (isArm ? host.qemu.arm64 : host.qemu.found)
-  const canPreview = disk.present && hasQemu && !isPacked
+  const obstacle = bootObstacle(disk, host?.qemu.firmware)
+  const canBoot = disk.present && obstacle === null
   const canWrite = disk.present && !(host?.elevation.needed === true && !host.elevation.found)
   return (
     <Page
@@ -48,7 +47,7 @@ export function DiskPage(props: {
           <Button
             look={disk.proofs.length === 0 ? 'primary' : 'plain'}
             icon={<PlayIcon />}
-            isDisabled={!canPreview}
+            isDisabled={!canBoot}
             onPress={props.onPreview}
           >
             {props.isPreviewed ? 'Show preview' : 'Preview'}
@@ -92,14 +91,26 @@ export function DiskPage(props: {
           <p>It cannot be previewed or written. Put it back, or build the disk again.</p>
         </Notice>
       )}
-      {isPacked && (
+      {obstacle === 'packed' && (
         <Notice>
           <p className={styles.strong}>A packed disk is not booted here.</p>
           <p>It can be written as it is. To see whether it boots, unpack it, or build it as raw or qcow2.</p>
         </Notice>
       )}
-      {host !== undefined && <MissingParts host={host} isArm={isArm} />}
-      <BootProofs disk={disk} canBoot={canPreview} isProving={props.isProving} />
+      {obstacle === 'data' && (
+        <Notice>
+          <p className={styles.strong}>This disk holds data alone: it was built without a boot loader.</p>
+          <p>There is nothing on it to be previewed or proven. It can be written as it is.</p>
+        </Notice>
+      )}
+      {obstacle === 'qemu-missing' && host !== undefined && <QemuMissing disk={disk} host={host} />}
+      {host?.elevation.needed === true && !host.elevation.found && (
+        <Notice>
+          <p className={styles.strong}>Sticks cannot be written: nothing here can ask for permission.</p>
+          <p>{host.elevation.remedy}</p>
+        </Notice>
+      )}
+      <BootProofs disk={disk} canBoot={canBoot} isProving={props.isProving} />
       <Section title="Origin">
         <Facts
           rows={[
@@ -115,7 +126,10 @@ export function DiskPage(props: {
           rows={[
             ['Path', <Copyable key="path" label="Copy path" text={disk.path} />],
             ['Size', formatBytes(disk.sizeBytes)],
-            ['Made for', `${firmwareNames(disk.firmware)} firmware`],
+            [
+              'Made for',
+              disk.firmware.length === 0 ? 'Data alone' : `${firmwareNames(disk.firmware)} firmware`,
+            ],
           ]}
         />
       </Section>
@@ -124,33 +138,23 @@ export function DiskPage(props: {
   )
 }
 
-function MissingParts({ host, isArm }: { host: HostState; isArm: boolean }) {
+function QemuMissing({ disk, host }: { disk: ListedDisk; host: HostState }) {
+  const remedy = host.qemu.remedy[disk.architecture]
   return (
-    <>
-      {isArm && !host.qemu.arm64 && (
-        <Notice>
-          <p className={styles.strong}>
-            There is no preview of arm64 machines on this computer: their QEMU or its firmware is not
-            installed.
-          </p>
-          <p>{host.qemu.armRemedy}</p>
-        </Notice>
+    <Notice>
+      <p className={styles.strong}>
+        {disk.architecture === 'arm64'
+          ? 'There is no preview of arm64 machines on this computer: their QEMU or its firmware is not installed.'
+          : 'There is no preview on this computer: QEMU is not installed.'}
+      </p>
+      {remedy !== '' && (
+        <p>
+          Install it with: <Copyable label="Copy command" text={remedy} />
+        </p>
       )}
-      {!isArm && !host.qemu.found && (
-        <Notice>
-          <p className={styles.strong}>There is no preview on this computer: QEMU is not installed.</p>
-          <p>{host.qemu.remedy}</p>
-          <div className={styles.noticeButton}>
-            <HelpButton page="qemu-install">How to install QEMU</HelpButton>
-          </div>
-        </Notice>
-      )}
-      {host.elevation.needed && !host.elevation.found && (
-        <Notice>
-          <p className={styles.strong}>Sticks cannot be written: nothing here can ask for permission.</p>
-          <p>{host.elevation.remedy}</p>
-        </Notice>
-      )}
-    </>
+      <div className={styles.noticeButton}>
+        <HelpButton page="qemu-install">How to install QEMU</HelpButton>
+      </div>
+    </Notice>
   )
 }

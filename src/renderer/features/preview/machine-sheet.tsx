@@ -19,9 +19,14 @@ const attachmentWords: Record<MachineChoice['attachment'], { title: string; deta
   virtio: { title: 'virtio disk', detail: 'As in a virtual machine of a cloud.' },
 }
 
+function isInstalled(firmware: MachineFirmware, disk: ListedDisk, host: HostState | undefined): boolean {
+  return host?.qemu.firmware[disk.architecture].includes(firmware) !== false
+}
+
 function firmwareDetail(firmware: MachineFirmware, disk: ListedDisk, host: HostState | undefined): string {
-  if (host !== undefined && !host.qemu.firmware.includes(firmware)) {
-    return `Its firmware is not installed here. ${host.qemu.remedy}`
+  if (disk.architecture === 'arm64' && firmware === 'bios') return 'There is none for arm64.'
+  if (!isInstalled(firmware, disk, host)) {
+    return `Its firmware is not installed here. ${host?.qemu.remedy[disk.architecture] ?? ''}`
   }
   return claimedFirmware(disk).includes(firmware)
     ? 'The disk was made for it.'
@@ -42,7 +47,6 @@ export function MachineSheet(props: {
   const { disk, host } = props
   const [choice, setChoice] = useState(props.choice)
   const change = (changed: Partial<MachineChoice>): void => setChoice({ ...choice, ...changed })
-  const isArm = disk.architecture === 'arm64'
   const mostMemory = Math.floor((host?.memoryBytes ?? 64 * GIB) / GIB)
   const memory = choice.memoryBytes / GIB
   const memoryError =
@@ -79,7 +83,7 @@ export function MachineSheet(props: {
             value: firmware,
             title: firmwareTitles[firmware],
             detail: firmwareDetail(firmware, disk, host),
-            isDisabled: isArm ? firmware !== 'uefi' : host?.qemu.firmware.includes(firmware) === false,
+            isDisabled: !isInstalled(firmware, disk, host),
           }))}
         />
         <Choices
