@@ -91,6 +91,8 @@ export const targetStateSchema = z.object({
   state: z.enum(['write', 'verify', 'done', 'failed']),
   bytesDone: z.number(),
   bytesTotal: z.number().nullable(),
+  /** It has not answered for a while. */
+  stalled: z.boolean(),
   failure: failureSchema.nullable(),
 })
 export type TargetState = z.infer<typeof targetStateSchema>

@@ -25,6 +25,8 @@ export const jobTargetSchema = z.object({
   state: z.enum(['waiting', 'write', 'verify', 'done', 'failed']),
   /** Of its current step, 0 to 1; null while unknown. */
   fraction: z.number().nullable(),
+  /** The drive has not answered for a while. */
+  stalled: z.boolean(),
   failure: failureSchema.nullable(),
 })
 export type JobTarget = z.infer<typeof jobTargetSchema>

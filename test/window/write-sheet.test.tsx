@@ -247,11 +247,11 @@ describe('the write sheet', () => {
   })
 
   it('follows each of several drives, and says of each how it ended', async () => {
-    const state = { fraction: 0.4, failure: null }
+    const state = { fraction: 0.4, stalled: false, failure: null }
     const targets: JobTarget[] = [
       { name: 'SanDisk Ultra', device: '/dev/sdb', state: 'write', ...state },
       {
-        ...{ name: 'Kingston', device: '/dev/sdc', state: 'failed', fraction: 0.1 },
+        ...{ name: 'Kingston', device: '/dev/sdc', state: 'failed', fraction: 0.1, stalled: false },
         failure: { code: 'drive-gone', facts: { device: '/dev/sdc' } },
       },
     ]

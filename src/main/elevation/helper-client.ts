@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { fail, ok, type Result } from '../../shared/failure'
 import {
@@ -26,6 +27,9 @@ import {
 } from './handshake'
 import { makeDirectory, removeStaleDirectories } from './meeting-place'
 import { checkCommand, elevate } from './sudo'
+
+/** Milliseconds for the helper's end after its last word. */
+const FAREWELL_TIME = 30_000
 
 /**
  * Has a mount namespace made for a build, so that what the helper mounts goes when it goes. A write mounts nothing, and
@@ -101,14 +105,16 @@ export async function runHelperJob(
     // The helper has the secret and the connection: should this process be killed, nothing of it is left.
     await rm(directory, { recursive: true, force: true })
     const conversation = converse(first.socket, secret, context, request, feed, onTargets)
-    // Whatever came of it, the helper is waited for.
-    const [spoken, end] = await Promise.all([conversation.then(ok, (error: unknown) => ({ error })), ended])
+    const spoken = await conversation.then(ok, (error: unknown) => ({ error }))
+    // Whatever came of it, the helper is waited for; but no kernel lets a process go that waits for a drive which hangs.
+    const end = await Promise.race([ended, sleep(FAREWELL_TIME, null, { ref: false })])
+    if (end === null) context.log('The helper still waits for a drive that does not answer.')
     if ('error' in spoken) throw spoken.error
     const result = spoken.value
     if (result.ok) return result
     // Cancelled only if the helper did not finish in spite of it.
     if (result.failure.code !== 'clean-up-failed') context.signal.throwIfAborted()
-    return result.failure.code === 'helper-lost' && !end.ok ? end : result
+    return result.failure.code === 'helper-lost' && end?.ok === false ? end : result
   } finally {
     server?.close()
     await rm(directory, { recursive: true, force: true })
@@ -124,7 +130,7 @@ function helperCommand(directory: string, ownMounts: boolean): string[] {
     ...[
       '/usr/bin/env',
       'ELECTRON_RUN_AS_NODE=1',
-      'UV_THREADPOOL_SIZE=16',
+      'UV_THREADPOOL_SIZE=48',
       paths.executable,
       paths.helper,
       directory,

@@ -1,10 +1,8 @@
-import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { driveName, type DriveIdentity } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { FlashRequest, TargetState } from '../../shared/helper-protocol'
 import type { JobContext, JobTarget } from '../../shared/job'
-import { deviceNumber } from '../drives/linux/device-number'
 import { runHelperJob, type SendData } from '../elevation/helper-client'
 import { openSource } from './source/open'
 
@@ -47,8 +45,6 @@ export async function flashDisk(context: JobContext, input: FlashInput): Promise
   const possible = checkSystem()
   if (!possible.ok) return possible
   const path = resolve(input.diskPath)
-  const file = await stat(path, { bigint: true }).catch(() => null)
-  if (file === null) return fail('disk-missing', { path })
   context.phase('prepare')
   const opened = await openSource(path, input.everything, context.signal)
   if (!opened.ok) return opened
@@ -62,7 +58,7 @@ export async function flashDisk(context: JobContext, input: FlashInput): Promise
     order: 'ascending',
     needed: {
       paths: [path, ...input.needed],
-      files: [{ device: deviceNumber(file.dev), path }],
+      files: [{ device: source.device, path }],
     },
     send: (send) => source.send(send, context.signal),
     fractionRead: () => source.fractionRead(),
@@ -121,8 +117,8 @@ export function writeDrives(
 
 function targetOf(drive: DriveIdentity, state: TargetState | null): JobTarget {
   const about = { name: driveName(drive), device: drive.device }
-  if (state === null) return { ...about, state: 'waiting', fraction: null, failure: null }
-  const { bytesDone, bytesTotal } = state
+  if (state === null) return { ...about, state: 'waiting', fraction: null, stalled: false, failure: null }
+  const { bytesDone, bytesTotal, stalled, failure } = state
   const fraction = bytesTotal === null || bytesTotal === 0 ? null : Math.min(1, bytesDone / bytesTotal)
-  return { ...about, state: state.state, fraction, failure: state.failure }
+  return { ...about, state: state.state, fraction, stalled, failure }
 }

@@ -38,6 +38,10 @@ const INCOMPAT_64BIT = 0x80
 /** sparse_super, large_file, huge_file, gdt_csum, dir_nlink, extra_isize, quota, metadata_csum, project, verity. Not: bigalloc, … */
 const RO_COMPAT_UNDERSTOOD = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x100 | 0x400 | 0x2000 | 0x8000
 const RO_COMPAT_SPARSE_SUPER = 0x1
+/** The kernel's limit for one group descriptor (fs/ext4/ext4.h, EXT4_MAX_DESC_SIZE). */
+const MAX_DESCRIPTOR_BYTES = 1024
+/** Of all of them at once: what 64 TiB have, in blocks of 4 KiB. */
+const MAX_DESCRIPTORS_BYTES = 32 * 1024 * 1024
 
 /**
  * What of a disk must be written to a drive that holds anything at all.
@@ -150,8 +154,17 @@ async function ext4Ranges(read: ReadAt, start: number, length: number): Promise<
   const groups = Math.ceil((blocks - first) / perGroup)
   const is64Bit = (superblock.s_feature_incompat & INCOMPAT_64BIT) !== 0
   const stride = is64Bit ? superblock.s_desc_size : GROUP_DESCRIPTOR.size
-  if (stride < GROUP_DESCRIPTOR.size) return null
-  const descriptors = await read(start + (first + 1) * blockBytes, groups * stride)
+  const descriptorsAt = (first + 1) * blockBytes
+  const descriptorBytes = groups * stride
+  if (
+    stride < GROUP_DESCRIPTOR.size ||
+    stride > MAX_DESCRIPTOR_BYTES ||
+    descriptorBytes > MAX_DESCRIPTORS_BYTES ||
+    descriptorsAt + descriptorBytes > length
+  ) {
+    return null
+  }
+  const descriptors = await read(start + descriptorsAt, descriptorBytes)
   const tableBlocks = Math.ceil((superblock.s_inodes_per_group * superblock.s_inode_size) / blockBytes)
   const backupBlocks = 1 + Math.ceil((groups * stride) / blockBytes) + superblock.s_reserved_gdt_blocks
   const isSparse = (superblock.s_feature_ro_compat & RO_COMPAT_SPARSE_SUPER) !== 0

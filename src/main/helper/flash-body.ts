@@ -2,20 +2,33 @@ import { createHash } from 'node:crypto'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { FlashRequest } from '../../shared/helper-protocol'
 import { disjointRanges } from './disjoint-ranges'
+import { openBufferPool, type BufferPool } from './flash-buffers'
 import { alignedBuffers } from './flash-device'
 import { openFlight } from './flash-flight'
-import { failTrack, guardTrack, isLive, reportTracks, type Track, type TrackJob } from './flash-track'
+import { openLane, type Lane } from './flash-lane'
+import {
+  addDone,
+  failTrack,
+  guardTrack,
+  HEAD_BYTES,
+  isLive,
+  reportTracks,
+  type Track,
+  type TrackJob,
+} from './flash-track'
+import { NoAnswer } from './flash-watch'
 
 /** Written at once, and at multiples of it: a multiple of every common erase block, and enough to hide USB's latency. */
 const CHUNK_BYTES = 4 * 1024 * 1024
-/** Chunks under way at the same time. */
+/** Chunks under way at the same time for one drive, and for each of many: each waits in a thread. */
 const IN_FLIGHT = 4
-/** The same for each of many drives that are read back at once. */
 const IN_FLIGHT_OF_MANY = 2
-/** Blank until everything else is written: partition tables, boot code and the first file system's superblock lie here. */
-export const HEAD_BYTES = 1024 * 1024
-/** Blank at the end of the drive until then: backup GPT (at most 5 blocks of 4 KiB), md 1.0 superblock (last 64 KiB), ZFS labels 2 and 3 (last 512 KiB). */
-export const TAIL_BYTES = 1024 * 1024
+/** Chunks in memory: one is filled while the others are written; of several drives a fast one can be ahead so far. */
+const CHUNKS_OF_ONE = IN_FLIGHT + 1
+const CHUNKS_OF_SEVERAL = 16
+
+/** How many chunks of each of so many drives are under way at the same time. */
+const inFlight = (drives: number): number => (drives > 2 ? IN_FLIGHT_OF_MANY : IN_FLIGHT)
 
 /** What is to come. */
 export interface BodyPlan {
@@ -28,142 +41,179 @@ export interface BodyPlan {
   order: FlashRequest['order']
 }
 
-/** Bytes that were written, and what they were. */
+/** Bytes that were written, and what they were. Of each drive a chunk is either before its last MiB or in it. */
 export interface Chunk {
   position: number
   length: number
   digest: string
 }
 
-export interface WrittenBody {
-  /** All that was written behind the first MiB, in the order in which it came. */
+/** All that came. */
+export interface TakenBody {
+  /** What came behind the first MiB, in its order. */
   chunks: Chunk[]
-  /** The first MiB, zeros where nothing came. In a buffer that O_DIRECT takes. */
-  head: Uint8Array
-  /** What came in any order has its end here, which is not written either: a second partition table may be in it. */
-  tail: { bytes: Uint8Array; position: number } | null
+  /** The first MiB, zeros where nothing came, and how many bytes came for it. */
+  head: { bytes: Uint8Array; dataBytes: number }
   /** Bytes of the disk: what was announced, or where what came ended. */
   endBytes: number
 }
 
+/** A chunk on its way to the drives. */
+interface SharedChunk {
+  position: number
+  buffer: Uint8Array
+  filled: number
+  /** Drives that are not through with it. */
+  users: number
+  /** A drive that does not answer may read the buffer for ever. */
+  isLost: boolean
+}
+
+/** The drives' side of a body: each has a lane of its own. */
+export interface BodyLanes {
+  lanes: readonly Lane<SharedChunk>[]
+  pool: BufferPool
+}
+
 /**
- * Takes the data once and writes all but the first MiB (and of what comes in any order the last) to every drive, several chunks at a time. A drive that
- * fails is left out; when none is left the rest of the data is not taken.
- * @param tracks the drives
+ * Makes a lane for each drive. A drive is as fast as it can while there are buffers; the slowest sets the pace only
+ * when it has all of them.
+ * @param blanked for each drive: when its ends are blank, before which nothing is written
+ */
+export function openBodyLanes(
+  tracks: readonly Track[],
+  blanked: readonly Promise<void>[],
+  plan: BodyPlan,
+  job: TrackJob,
+): BodyLanes {
+  const pool = openBufferPool(tracks.length > 1 ? CHUNKS_OF_SEVERAL : CHUNKS_OF_ONE, CHUNK_BYTES, job.signal)
+  const release = (chunk: SharedChunk): void => {
+    chunk.users -= 1
+    if (chunk.users === 0) pool.give(chunk.buffer, chunk.isLost)
+  }
+  const lanes = tracks.map((track, index) => {
+    const write = async (chunk: SharedChunk): Promise<void> => {
+      await blanked[index]
+      if (!isLive(track) || job.signal.aborted) return
+      const { device } = track
+      const bytes = chunk.buffer.subarray(0, roundUp(chunk.filled, device.sectorBytes))
+      await device.write(bytes, chunk.position).catch((error: unknown) => {
+        if (error instanceof NoAnswer) chunk.isLost = true
+        throw error
+      })
+      track.state = { ...track.state, bytesTotal: plan.dataBytes }
+      addDone(track, chunk.filled)
+      reportTracks(tracks, job)
+    }
+    return openLane<SharedChunk>(
+      inFlight(tracks.length),
+      (chunk) =>
+        guardTrack(track, job, () => write(chunk)).finally(() => {
+          release(chunk)
+        }),
+      release,
+    )
+  })
+  return { lanes, pool }
+}
+
+/**
+ * Takes the data once and hands all but the first MiB to every drive. When no drive is left that did not fail, the
+ * rest of the data is not taken.
+ * @param tracks the drives; what belongs into a drive's last MiB is kept in its `tail`
+ * @param lanes of the drives
  * @param plan what is to come
  * @param job pieces must come in the order of the plan, without overlap, and begin and end at sectors, but for the end
  *   of the disk
- * @returns what was written; `helper-protocol` for pieces that do not. Throws the signal's reason when cancelled
+ * @returns what came, not all of it written yet; `helper-protocol` for pieces that are not as they must be. Throws the
+ *   signal's reason when cancelled
  */
-export async function writeBody(
+export async function takeBody(
   tracks: readonly Track[],
+  { lanes, pool }: BodyLanes,
   plan: BodyPlan,
   job: TrackJob,
-): Promise<Result<WrittenBody>> {
+): Promise<Result<TakenBody>> {
   const sectorBytes = Math.max(...tracks.map(({ device }) => device.sectorBytes))
-  const [head = new Uint8Array(0)] = alignedBuffers(1, HEAD_BYTES)
-  const tail = plan.order === 'any' ? emptyTail(plan.sizeBytes) : null
+  const [headBytes = new Uint8Array(0)] = alignedBuffers(1, HEAD_BYTES)
+  const head = { bytes: headBytes, dataBytes: 0 }
   const chunks: Chunk[] = []
-  const free = alignedBuffers(IN_FLIGHT, CHUNK_BYTES)
-  const flight = openFlight()
-  let current: { buffer: Uint8Array; position: number; filled: number } | null = null
+  /** No chunk goes across them. */
+  const cuts = tracks.map(({ tail }) => tail.position).sort((a, b) => a - b)
+  let current: SharedChunk | null = null
   const taken = disjointRanges()
   let end = 0
   let bytesTaken = 0
 
-  const addDone = (track: Track, bytes: number): void => {
-    track.state = { ...track.state, bytesDone: track.state.bytesDone + bytes, bytesTotal: plan.dataBytes }
-    reportTracks(tracks, job, 'write')
-  }
-
   function submit(): void {
     if (current === null) return
-    const { buffer, position, filled } = current
+    const chunk = current
     current = null
-    buffer.fill(0, filled, roundUp(filled, sectorBytes))
-    const writes = tracks.filter(isLive).map((track) =>
-      guardTrack(track, job, async () => {
-        const { device, name } = track
-        const length = roundUp(filled, device.sectorBytes)
-        if (position + length > device.sizeBytes) {
-          failTrack(track, {
-            code: 'drive-too-small',
-            facts: { device: name, sizeBytes: device.sizeBytes },
-          })
-          return
-        }
-        await device.write(buffer.subarray(0, length), position)
-        addDone(track, filled)
-      }),
-    )
-    flight.add(
-      Promise.all(writes).then(() => {
-        free.push(buffer)
-      }),
-    )
+    const { position, buffer, filled } = chunk
+    const length = roundUp(filled, sectorBytes)
+    buffer.fill(0, filled, length)
+    const writers = tracks.flatMap((track, index) => (receives(track, chunk) ? [lanes[index]] : []))
+    chunk.users = writers.length
+    for (const lane of writers) lane?.put(chunk)
     // The writes are under way in other threads while this one hashes.
     chunks.push({ position, length: filled, digest: sha256(buffer.subarray(0, filled)) })
+    if (chunk.users === 0) pool.give(buffer, false)
   }
 
   async function append(position: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length;) {
       const at = position + done
       if (current !== null && current.position + current.filled !== at) submit()
-      if (current === null) {
-        while (free.length === 0) await flight.next()
-        current = { buffer: free.pop() as Uint8Array, position: at, filled: 0 }
-      }
-      const room = CHUNK_BYTES - (current.position % CHUNK_BYTES) - current.filled
-      const part = bytes.subarray(done, done + room)
+      current ??= { buffer: await pool.take(), position: at, filled: 0, users: 0, isLost: false }
+      const stop = Math.min(
+        (Math.floor(at / CHUNK_BYTES) + 1) * CHUNK_BYTES,
+        cuts.find((cut) => cut > at) ?? Infinity,
+      )
+      const part = bytes.subarray(done, done + stop - at)
       current.buffer.set(part, current.filled)
       current.filled += part.length
       done += part.length
-      if (part.length === room) submit()
+      if (at + part.length === stop) submit()
     }
   }
 
-  try {
-    for await (const { position, bytes } of job.data) {
-      job.signal.throwIfAborted()
-      const wrong = pieceFault(position, bytes.length, end, plan, sectorBytes)
-      if (wrong !== null) return fail('helper-protocol', { detail: wrong })
-      if (!taken.add(position, position + bytes.length)) {
-        return fail('helper-protocol', { detail: `data at ${position} a second time` })
-      }
-      end = Math.max(end, position + bytes.length)
-      bytesTaken += bytes.length
-      const inHead = Math.min(Math.max(HEAD_BYTES - position, 0), bytes.length)
-      if (inHead > 0) {
-        head.set(bytes.subarray(0, inHead), position)
-        for (const track of tracks.filter(isLive)) addDone(track, inHead)
-      }
-      const bodyEnd = tail === null ? end : Math.min(position + bytes.length, tail.position)
-      const inBody = Math.max(bodyEnd - position - inHead, 0)
-      if (inBody > 0) await append(position + inHead, bytes.subarray(inHead, inHead + inBody))
-      if (tail !== null && inHead + inBody < bytes.length) {
-        tail.bytes.set(bytes.subarray(inHead + inBody), position + inHead + inBody - tail.position)
-        for (const track of tracks.filter(isLive)) addDone(track, bytes.length - inHead - inBody)
-      }
-      if (!tracks.some(isLive)) return ok({ chunks, head, tail, endBytes: end })
-    }
+  for await (const { position, bytes } of job.data) {
     job.signal.throwIfAborted()
-    submit()
-    await flight.all()
-  } finally {
-    // No write of ours may still be under way when the drives are let go.
-    await flight.settled()
+    const wrong = pieceFault(position, bytes.length, end, plan, sectorBytes)
+    if (wrong !== null) return fail('helper-protocol', { detail: wrong })
+    if (!taken.add(position, position + bytes.length)) {
+      return fail('helper-protocol', { detail: `data at ${position} a second time` })
+    }
+    end = Math.max(end, position + bytes.length)
+    bytesTaken += bytes.length
+    const inHead = Math.min(Math.max(HEAD_BYTES - position, 0), bytes.length)
+    if (inHead > 0) head.bytes.set(bytes.subarray(0, inHead), position)
+    head.dataBytes += inHead
+    if (inHead < bytes.length) await append(position + inHead, bytes.subarray(inHead))
+    if (!tracks.some(isLive)) return ok({ chunks, head, endBytes: end })
   }
+  job.signal.throwIfAborted()
+  submit()
   if (plan.dataBytes !== null && bytesTaken !== plan.dataBytes) {
     return fail('helper-protocol', {
       detail: `${bytesTaken} bytes came, ${plan.dataBytes} were announced`,
     })
   }
-  return ok({ chunks, head, tail, endBytes: plan.isSizeKnown ? plan.sizeBytes : end })
+  return ok({ chunks, head, endBytes: plan.isSizeKnown ? plan.sizeBytes : end })
 }
 
-function emptyTail(sizeBytes: number): NonNullable<WrittenBody['tail']> {
-  const position = Math.max(HEAD_BYTES, sizeBytes - TAIL_BYTES)
-  return { bytes: new Uint8Array(Math.max(0, sizeBytes - position)), position }
+/** Whether a drive is to write a chunk now: it did not fail, and the chunk is neither beyond its end nor in its last MiB, where it is kept. */
+function receives(track: Track, { position, buffer, filled }: SharedChunk): boolean {
+  const { device, tail, name } = track
+  if (!isLive(track)) return false
+  if (position + roundUp(filled, device.sectorBytes) > device.sizeBytes) {
+    failTrack(track, { code: 'drive-too-small', facts: { device: name, sizeBytes: device.sizeBytes } })
+    return false
+  }
+  if (position < tail.position) return true
+  tail.bytes.set(buffer.subarray(0, filled), position - tail.position)
+  tail.dataBytes += filled
+  return false
 }
 
 /** What is wrong with a piece, or null. A piece behind one that did not end at a sector is wrong by its position. */
@@ -184,26 +234,26 @@ function pieceFault(
 
 /**
  * Reads what was written back from one drive, several chunks at a time, and compares.
- * @param track the drive; it is noted as failed when something differs or cannot be read
+ * @param track the drive; it is noted as failed when something differs
  * @param tracks all drives, for the report
+ * @param body what came; the drive's ends are compared when they are written
  * @returns nothing; throws the signal's reason when cancelled
  */
 export async function verifyBody(
   track: Track,
   tracks: readonly Track[],
-  chunks: readonly Chunk[],
+  body: TakenBody,
   job: TrackJob,
 ): Promise<void> {
-  const { device, name } = track
-  const free = alignedBuffers(tracks.length > 2 ? IN_FLIGHT_OF_MANY : IN_FLIGHT, CHUNK_BYTES)
+  const { device, name, tail } = track
+  const chunks = body.chunks.filter(({ position }) => position < tail.position)
+  const bytesTotal = chunks.reduce((sum, { length }) => sum + length, body.head.dataBytes + tail.dataBytes)
+  track.state = { ...track.state, state: 'verify', bytesDone: 0, bytesTotal }
+  reportTracks(tracks, job)
+  const free = alignedBuffers(inFlight(tracks.length), CHUNK_BYTES)
   const flight = openFlight()
   const wrong: Chunk[] = []
-  const report = (bytes: number): void => {
-    track.state = { ...track.state, bytesDone: track.state.bytesDone + bytes }
-    reportTracks(tracks, job, 'verify')
-  }
   try {
-    report(0)
     for (const chunk of chunks) {
       job.signal.throwIfAborted()
       while (free.length === 0) await flight.next()
@@ -214,7 +264,8 @@ export async function verifyBody(
         device.read(buffer.subarray(0, length), chunk.position).then(() => {
           if (sha256(buffer.subarray(0, chunk.length)) !== chunk.digest) wrong.push(chunk)
           free.push(buffer)
-          report(chunk.length)
+          addDone(track, chunk.length)
+          reportTracks(tracks, job)
         }),
       )
     }

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, readFile, type FileHandle } from 'node:fs/promises'
+import { open, readFile, realpath, type FileHandle } from 'node:fs/promises'
 import { fail, ok, type Result } from '../../shared/failure'
 import { deviceNumber } from '../drives/linux/device-number'
 import { runTool } from '../drives/linux/tools'
@@ -47,6 +47,8 @@ export interface ClaimedDevice {
   device: FlashDevice
   /** `8:16` of the open descriptor. */
   majorMinor: string
+  /** Where the kernel has the device behind it, by its place on the bus; null for one without a bus. */
+  busPath: string | null
   /** Lets the drive go; a second call does nothing. */
   close(): Promise<void>
 }
@@ -80,6 +82,7 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
   const direct = useDirect ? await openDirect(claim) : null
   const handle = direct ?? claim
   const opened = await sequence()
+  const busPath = await realpath(`${sysfs}/device`).catch(() => null)
   let isClosed = false
   const close = async (): Promise<void> => {
     if (isClosed) return
@@ -126,7 +129,7 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
         return (await number('size').catch(() => 0)) > 0 && (await sequence()) === opened
       },
     }
-    return ok({ device, majorMinor, close })
+    return ok({ device, majorMinor, busPath, close })
   } catch {
     await close()
     return fail('drive-gone', { device: path })

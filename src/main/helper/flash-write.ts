@@ -1,90 +1,131 @@
-import { resizeGpt, type ResizedGpt } from '../disk/gpt-resize'
+import { resizeGpt } from '../disk/gpt-resize'
 import { ok, type Failure, type Result } from '../../shared/failure'
 import {
-  HEAD_BYTES,
-  TAIL_BYTES,
+  openBodyLanes,
   roundUp,
   sha256,
+  takeBody,
   verifyBody,
-  writeBody,
   type BodyPlan,
-  type WrittenBody,
+  type TakenBody,
 } from './flash-body'
 import { alignedBuffers, type FlashDevice } from './flash-device'
-import { failTrack, guardTrack, isLive, newTrack, type Track, type TrackJob } from './flash-track'
+import {
+  addDone,
+  failTrack,
+  guardTrack,
+  HEAD_BYTES,
+  isLive,
+  newTrack,
+  reportTracks,
+  TAIL_BYTES,
+  type Track,
+  type TrackJob,
+} from './flash-track'
+
+/** Of the first MiB this is written behind the rest: boot sector and first GUID partition table's header lie here. */
+const FIRST_BYTES = 4096
+/** What is written by itself: a sector of a drive, which is written whole or not at all. */
+const SECTOR_BYTES = 512
+
+export interface WriteTarget {
+  device: FlashDevice
+  /** `/dev/sdb`, as failures name it. */
+  name: string
+  /** Called when the drive is written and compared, however far the others are. Must not throw. */
+  whenDone?: () => Promise<void>
+}
 
 export interface WritePlan extends BodyPlan {
-  /** The drives, with the names that failures use (`/dev/sdb`). */
-  targets: readonly { device: FlashDevice; name: string }[]
+  targets: readonly WriteTarget[]
   verify: boolean
 }
 
 /**
  * Writes the pieces to all drives, so that each is blank from the first moment until everything else is on it and
- * compared: first zeros to the first and last MiB, then all data but the first MiB, then the comparison, then the
- * first MiB. An ending before that leaves a drive plainly blank. A drive that fails does not stop the others.
+ * compared: first zeros to the first and last MiB, then all data between, then the comparison, then the last MiB and
+ * the first, and the first sector alone as the last of all. An ending before that leaves a drive plainly blank.
+ * Each drive goes its way by itself: one that fails, is slow or does not answer stops no other.
  * The second GUID partition table of a disk that has one goes to each drive's end.
  * @param plan the drives and what is to come
  * @param job pieces must come in the order of the plan, without overlap, and begin and end at sectors, but for the end
  *   of the disk
  * @returns for each drive null or its failure (`drive-io`, `drive-gone`, `drive-too-small`, `verify-mismatch`);
- *   `helper-protocol` for pieces that are not as they must be. Throws the signal's reason when cancelled
+ *   `helper-protocol` for pieces that are not as they must be. Throws the signal's reason when cancelled; a drive that
+ *   does not answer then is left with what it was asked for still under way
  */
 export async function writeDisk(plan: WritePlan, job: TrackJob): Promise<Result<(Failure | null)[]>> {
-  const tracks = plan.targets.map(({ device, name }) => newTrack(device, name))
-  // What comes in any order may leave out the end until late: then it is blanked before, and blank whenever this stops.
-  const known = plan.isSizeKnown && plan.order === 'ascending' ? plan.sizeBytes : 0
-  await eachLive(tracks, job, (track) => blankEnds(track.device, known))
-  const written = await writeBody(tracks, plan, job)
-  if (!written.ok) return written
-  const body = written.value
-  await eachLive(tracks, job, (track) => track.device.flush())
-
-  if (plan.verify) {
-    const bytesTotal = body.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-    for (const track of tracks.filter(isLive)) {
-      track.state = { state: 'verify', bytesDone: 0, bytesTotal, failure: null }
-    }
-    await eachLive(tracks, job, (track) => verifyBody(track, tracks, body.chunks, job))
+  const tracks: Track[] = plan.targets.map(({ device, name }) =>
+    newTrack(device, name, () => {
+      job.targets(tracks.map(({ state }) => state))
+    }),
+  )
+  const hurry = (): void => {
+    for (const { device } of tracks) device.hurry()
   }
-  job.signal.throwIfAborted()
-
-  // From here on nothing is cancelled: the drives are as good as done.
-  await eachLive(tracks, job, (track) => finish(track, plan, body, job))
-  job.targets(tracks.map(({ state }) => state))
-  return ok(tracks.map(({ state }) => state.failure))
+  job.signal.addEventListener('abort', hurry)
+  const blanked = tracks.map((track) => guardTrack(track, job, () => blankEnds(track.device)))
+  const body = openBodyLanes(tracks, blanked, plan, job)
+  try {
+    const taking = takeBody(tracks, body, plan, job)
+    // Each drive asks for it when its ends are blank; until then a rejection must not count as unhandled.
+    taking.catch(() => undefined)
+    const courses = tracks.map(async (track, index) => {
+      await blanked[index]
+      const taken = await taking
+      if (!taken.ok) return
+      await body.lanes[index]?.drained()
+      await guardTrack(track, job, () => finish(track, tracks, plan, taken.value, job))
+      if (isLive(track)) await plan.targets[index]?.whenDone?.()
+      if (isLive(track)) track.state = { ...track.state, state: 'done' }
+      reportTracks(tracks, job)
+    })
+    const ended = await Promise.allSettled(courses)
+    for (const one of ended) if (one.status === 'rejected') throw one.reason
+    const taken = await taking
+    return taken.ok ? ok(tracks.map(({ state }) => state.failure)) : taken
+  } finally {
+    // No write of ours may still be under way when the drives are let go, but to a drive that does not answer.
+    await Promise.all(body.lanes.map((lane) => lane.clear()))
+    job.signal.removeEventListener('abort', hurry)
+    for (const { device } of tracks) device.unwatch()
+  }
 }
 
-/** Does something with all drives that did not fail, at the same time, and waits until the last one is through. */
-async function eachLive(
+/** From the last write of the body to the first sector. */
+async function finish(
+  track: Track,
   tracks: readonly Track[],
+  plan: WritePlan,
+  body: TakenBody,
   job: TrackJob,
-  operation: (track: Track) => Promise<void>,
 ): Promise<void> {
-  const running = tracks.filter(isLive).map((track) => guardTrack(track, job, () => operation(track)))
-  const ended = await Promise.allSettled(running)
-  for (const one of ended) if (one.status === 'rejected') throw one.reason
+  if (!isLive(track)) return
+  await track.device.flush()
+  if (plan.verify) await verifyBody(track, tracks, body, job)
+  if (!isLive(track)) return
+  job.signal.throwIfAborted()
+  // From here on nothing is cancelled: the drive is as good as done.
+  await writeEnds(track, body, plan.verify, job)
+  addDone(track, body.head.dataBytes + track.tail.dataBytes)
 }
 
-/** Writes the second partition table and the first MiB; blanks the ends again when that does not work. */
-async function finish(track: Track, plan: WritePlan, body: WrittenBody, job: TrackJob): Promise<void> {
+/** Writes both ends; blanks them again when that does not work. */
+async function writeEnds(track: Track, body: TakenBody, verify: boolean, job: TrackJob): Promise<void> {
   const { device, name } = track
   if (!(await device.isPresent())) {
     failTrack(track, { code: 'drive-gone', facts: { device: name } })
     return
   }
-  const length = roundUp(Math.min(HEAD_BYTES, body.endBytes), device.sectorBytes)
-  const head = body.head.subarray(0, length)
-  const resized = resizeGpt(head, body.endBytes, device.sizeBytes, device.sectorBytes)
   let isWhole = false
   try {
-    for (const { bytes, position } of lastPieces(head, body.tail, resized)) {
+    for (const { bytes, position } of lastPieces(track, body)) {
       const [buffer = new Uint8Array(0)] = alignedBuffers(1, roundUp(bytes.length, HEAD_BYTES))
       const piece = buffer.subarray(0, bytes.length)
       piece.set(bytes)
       await device.write(piece, position)
       await device.flush()
-      if (!plan.verify) continue
+      if (!verify) continue
       piece.fill(0)
       await device.read(piece, position)
       if (sha256(piece) === sha256(bytes)) continue
@@ -95,33 +136,47 @@ async function finish(track: Track, plan: WritePlan, body: WrittenBody, job: Tra
       return
     }
     isWhole = true
-    track.state = { ...track.state, state: 'done' }
   } finally {
     // Another medium may be in the reader by now, and is nobody's to blank.
     if (!isWhole && (await device.isPresent())) {
-      await blankEnds(device, body.tail === null ? body.endBytes : 0).catch((error: unknown) => {
-        job.log(`the beginning of ${name} could not be blanked again: ${String(error)}`)
+      await blankEnds(device).catch((error: unknown) => {
+        job.log(`the ends of ${name} could not be blanked again: ${String(error)}`)
       })
     }
   }
 }
 
-/** What is written at the very end, in its order: the first MiB is the last of all. */
-function lastPieces(
-  head: Uint8Array,
-  tail: WrittenBody['tail'],
-  resized: ResizedGpt | null,
-): { bytes: Uint8Array; position: number }[] {
-  const end = tail === null || tail.bytes.length === 0 ? [] : [tail]
-  if (resized === null) return [...end, { bytes: head, position: 0 }]
-  return [...end, { bytes: resized.tail, position: resized.tailStart }, { bytes: resized.head, position: 0 }]
+/**
+ * Both ends of a drive in the order in which they are written. The last three are a sector or a few: a drive that is
+ * pulled among them has no boot signature, without which no firmware and no kernel looks at a partition table (UEFI
+ * 2.10, 5.3.1; Linux block/partitions/efi.c), and a drive that is pulled before has no header of a table either.
+ */
+function lastPieces(track: Track, body: TakenBody): { bytes: Uint8Array; position: number }[] {
+  const { device, tail } = track
+  const sector = Math.max(SECTOR_BYTES, device.sectorBytes)
+  const length = roundUp(Math.min(HEAD_BYTES, body.endBytes), device.sectorBytes)
+  const plain = body.head.bytes.subarray(0, length)
+  const resized = resizeGpt(plain, body.endBytes, device.sizeBytes, device.sectorBytes)
+  const head = resized?.head ?? plain
+  const end = Uint8Array.from(tail.bytes)
+  if (resized !== null) end.set(resized.tail, resized.tailStart - tail.position)
+  const isEndUsed = resized !== null || body.endBytes > tail.position
+  const cut = isEndUsed ? Math.max(0, end.length - sector) : 0
+  const usedEnd = isEndUsed ? end : end.subarray(0, 0)
+  return [
+    { bytes: usedEnd.subarray(0, cut), position: tail.position },
+    { bytes: head.subarray(FIRST_BYTES), position: FIRST_BYTES },
+    { bytes: usedEnd.subarray(cut), position: tail.position + cut },
+    { bytes: head.subarray(sector, FIRST_BYTES), position: sector },
+    { bytes: head.subarray(0, sector), position: 0 },
+  ].filter(({ bytes }) => bytes.length > 0)
 }
 
-/** Zeros the first MiB, and of the last MiB what the disk does not reach. */
-async function blankEnds(device: FlashDevice, sizeBytes: number): Promise<void> {
+/** Zeros the first and the last MiB. */
+async function blankEnds(device: FlashDevice): Promise<void> {
   const [zeros = new Uint8Array(0)] = alignedBuffers(1, HEAD_BYTES)
   await device.write(zeros.subarray(0, Math.min(HEAD_BYTES, device.sizeBytes)), 0)
-  const start = Math.max(roundUp(sizeBytes, device.sectorBytes), device.sizeBytes - TAIL_BYTES, 0)
-  if (start < device.sizeBytes) await device.write(zeros.subarray(0, device.sizeBytes - start), start)
+  const start = Math.max(0, device.sizeBytes - TAIL_BYTES)
+  await device.write(zeros.subarray(0, device.sizeBytes - start), start)
   await device.flush()
 }

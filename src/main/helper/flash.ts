@@ -1,12 +1,20 @@
-import { writeFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fail, ok, type Failure, type Result } from '../../shared/failure'
 import type { FlashRequest, FlashTarget, TargetState } from '../../shared/helper-protocol'
 import { runTool } from '../drives/linux/tools'
 import type { ClaimedDevice } from './flash-device'
+import { ejectDrive } from './flash-eject'
 import { claimTarget } from './flash-target'
 import { writeDisk } from './flash-write'
 import type { HelperJob } from './job'
+
+/**
+ * Bytes that partition tables mean by a sector. On a drive of others (4Kn) every partition of a disk that was made
+ * with these would begin at another place.
+ */
+const TABLE_SECTOR_BYTES = 512
+/** Milliseconds that letting a drive go may take: one that hangs is let go when this process ends. */
+const CLOSE_TIME = 10_000
 
 /** A drive of the request: claimed, or why not, and what came of it. */
 interface Claim {
@@ -48,7 +56,15 @@ export async function runFlash(
   job.accept()
 
   const devices = writing.flatMap(({ claimed, target }) =>
-    claimed === null ? [] : [{ device: claimed.device, name: target.drive.device }],
+    claimed === null
+      ? []
+      : [
+          {
+            device: claimed.device,
+            name: target.drive.device,
+            whenDone: () => letGo(target, claimed, request.eject, job),
+          },
+        ],
   )
   const plan = { targets: devices, sizeBytes, isSizeKnown, dataBytes, order, verify }
   const written = await writeDisk(plan, { ...job, targets: tell })
@@ -56,11 +72,16 @@ export async function runFlash(
   writing.forEach((one, index) => {
     one.failure = written.value[index] ?? null
   })
-  for (const one of writing) await release(one, request.eject, job)
   return verdictOf(claims)
 }
 
-const waiting: TargetState = { state: 'write', bytesDone: 0, bytesTotal: null, failure: null }
+const waiting: TargetState = {
+  state: 'write',
+  bytesDone: 0,
+  bytesTotal: null,
+  stalled: false,
+  failure: null,
+}
 
 function refusedState({ failure }: Claim): TargetState {
   return { ...waiting, state: 'failed', failure }
@@ -74,24 +95,39 @@ async function claim(
 ): Promise<Claim> {
   const claimed = await claimTarget(target, request.sizeBytes, request.needed, loopTargets)
   if (!claimed.ok) return { target, claimed: null, failure: claimed.failure }
-  job.defer(() => claimed.value.close())
+  const { device } = claimed.value
+  job.defer(async () => {
+    const isClosed = await Promise.race([
+      claimed.value.close().then(() => true),
+      sleep(CLOSE_TIME, false, { ref: false }),
+    ])
+    if (!isClosed) job.log(`${target.drive.device} does not answer; it is let go when it does`)
+  })
+  if (device.sectorBytes !== TABLE_SECTOR_BYTES) {
+    const what = `writing to ${target.drive.device}, which has sectors of ${device.sectorBytes} bytes instead of ${TABLE_SECTOR_BYTES}`
+    return {
+      target,
+      claimed: null,
+      failure: { code: 'not-supported', facts: { what } },
+    }
+  }
   return { target, claimed: claimed.value, failure: null }
 }
 
-/** Lets go of a drive that was written: the kernel reads its new partition table, or forgets the drive. */
-async function release({ target, claimed, failure }: Claim, eject: boolean, job: HelperJob): Promise<void> {
-  await claimed?.close()
-  const { device, bus } = target.drive
-  if (failure !== null) return
-  if (eject && bus === 'usb') {
-    // SCSI's way to take a device off its bus, caches written (Documentation/driver-api/scsi.rst; scsi_sysfs.c).
-    const removal = `/sys/class/block/${basename(device)}/device/delete`
-    const removed = await writeFile(removal, '1').then(
-      () => true,
-      () => false,
+/** Lets go of a drive that was written: the system forgets it, or the kernel reads its new partition table. */
+async function letGo(
+  { drive: { device, bus } }: FlashTarget,
+  claimed: ClaimedDevice,
+  eject: boolean,
+  job: HelperJob,
+): Promise<void> {
+  const isEjected = eject && (await ejectDrive(claimed, bus))
+  await claimed.close()
+  if (isEjected) return
+  if (eject) {
+    job.log(
+      `${device} could not be ejected${bus === 'mmc' ? ', as a card in its slot cannot be' : ''}; it may be pulled nevertheless`,
     )
-    if (removed) return
-    job.log(`${device} could not be ejected; everything is on it nevertheless`)
   }
   // The kernel reads the new partition table only when nobody holds the drive; that it does is a courtesy.
   const reread = await runTool('blockdev', ['--rereadpt', device])

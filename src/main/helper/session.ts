@@ -131,7 +131,7 @@ export async function serve(
     },
     targets(states) {
       const now = Date.now()
-      const kinds = states.map(({ state }) => state).join()
+      const kinds = states.map(({ state, stalled }) => `${state} ${stalled}`).join()
       if (kinds === lastKinds && now - lastTargets < PROGRESS_INTERVAL) return
       lastKinds = kinds
       lastTargets = now

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { fail, ok, type Result } from '../../../shared/failure'
 import { MAXIMUM_DATA_BYTES } from '../../../shared/helper-protocol'
+import { deviceNumber } from '../../drives/linux/device-number'
 import { decompressionFailure, type Compression, type Decompression } from './decompress'
 import { isBootSector } from './raw'
 import type { Send, Source } from './source'
@@ -29,6 +30,7 @@ export async function compressedSource(
   let running: Decompression | null = null
 
   return ok({
+    device: deviceNumber(before.dev),
     sizeBytes: Math.max(1, size.value?.bytes ?? 1),
     isSizeKnown,
     dataBytes: isSizeKnown ? (size.value?.bytes ?? null) : null,

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { fail, ok, type Result } from '../../../shared/failure'
+import { deviceNumber } from '../../drives/linux/device-number'
 import { compressedSource } from './compressed'
 import { compressions } from './decompress'
 import { isBootSector, rawSource } from './raw'
@@ -80,10 +81,12 @@ async function recognise(
   const unpacked = await unpackVirtualDisk(file, path, virtual.value.format, signal)
   if (!unpacked.ok) return unpacked
   const { disk, remove } = unpacked.value
+  const { dev } = await file.stat({ bigint: true })
   await file.close()
   const raw = await rawSource(disk, path, everything)
   return ok({
     ...raw,
+    device: deviceNumber(dev),
     async close() {
       await raw.close()
       await remove()

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { fail, ok } from '../../../shared/failure'
 import { MAXIMUM_DATA_BYTES } from '../../../shared/helper-protocol'
+import { deviceNumber } from '../../drives/linux/device-number'
 import { blockMapOf } from '../../library/block-map'
 import { coalesce, usedRanges, type Range, type ReadAt } from '../used-blocks'
 import type { Send, Source } from './source'
@@ -26,6 +27,7 @@ export async function rawSource(disk: FileHandle, path: string, everything: bool
       : await usedRanges(readerOf(disk), sizeBytes)
   const dataBytes = ranges.reduce((sum, range) => sum + range.length, 0)
   return {
+    device: deviceNumber(before.dev),
     sizeBytes,
     isSizeKnown: true,
     dataBytes,

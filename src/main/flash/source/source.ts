@@ -5,6 +5,8 @@ export type Send = (position: number, bytes: Uint8Array) => Promise<void>
 
 /** Something that a drive can be written from, opened with the user's own rights. */
 export interface Source {
+  /** Number of the device on which the opened file lies (`8:16`). */
+  device: string
   /** Bytes of the disk; a lower bound when `isSizeKnown` is false. At least 1. */
   sizeBytes: number
   isSizeKnown: boolean
