@@ -10,6 +10,8 @@ const KIB = 1024
 const MIB = 1024 * KIB
 /** Bytes of archive that are read to find a kernel's name, whatever a folder holds. */
 const LIST_LIMIT = 512 * MIB
+/** Kernels in /boot that are put in order and looked at; no machine has as many. */
+const KERNEL_LIMIT = 100
 
 /** What lies in a tree, apart from what its source says about itself. */
 export type FileFacts = Omit<
@@ -78,6 +80,7 @@ async function findKernel(files: TreeFiles): Promise<FoundKernel | null> {
     const [, name, ...deeper] = header.name.split('/')
     if (name !== undefined && deeper.length === 0 && kernelName.test(name) && !name.includes('rescue')) {
       inBoot.push(name)
+      if (inBoot.length === KERNEL_LIMIT) break
     }
   }
   for (const name of inBoot.sort(byVersion).reverse()) {

@@ -5,6 +5,8 @@ import type { TreeFiles } from './tree-files'
 const MIB = 1024 * 1024
 /** Users whose folders are looked into. */
 const USER_LIMIT = 20
+/** PATH_MAX (path_resolution(7)): nothing is found behind a longer one. */
+const LONGEST_PATH = 4096
 
 /** A small file of the image as it is. */
 export interface TextFile {
@@ -114,7 +116,8 @@ export async function machineFacts(files: TreeFiles, init: ImageFacts['init']): 
       name: Buffer.from(name, 'latin1').toString('utf8'),
       id,
       hasPassword: withPassword.has(name),
-      hasKeys: home.startsWith('/') && (await isThere(`${home}/.ssh/authorized_keys`)),
+      hasKeys:
+        home.startsWith('/') && home.length < LONGEST_PATH && (await isThere(`${home}/.ssh/authorized_keys`)),
     })),
   )
   return {

@@ -1,5 +1,10 @@
 import type { ImageFacts } from '../../shared/image'
 
+/*
+ * These files are an image's, and up to 1 MiB large. They are read line by line and word by word: a pattern that may
+ * begin at every blank and run to the end takes the square of a file's length.
+ */
+
 /**
  * Reads os-release (os-release(5)): shell-like assignments, of which only the quoting matters here.
  * @param text the file
@@ -8,8 +13,8 @@ import type { ImageFacts } from '../../shared/image'
 export function parseOsRelease(text: string): ImageFacts['distribution'] {
   const fields = new Map<string, string>()
   for (const line of text.split('\n')) {
-    const match = /^\s*([A-Z][A-Z0-9_]*)=(.*?)\s*$/.exec(line)
-    if (match !== null) fields.set(match[1] ?? '', unquote(match[2] ?? ''))
+    const end = line.indexOf('=')
+    if (end > 0) fields.set(line.slice(0, end).trimStart(), unquote(line.slice(end + 1).trim()))
   }
   const id = fields.get('ID') ?? ''
   if (id === '') return null
@@ -52,9 +57,14 @@ export interface Account {
 export function parsePasswd(text: string): Account[] {
   return text.split('\n').flatMap((line) => {
     const [name = '', , id = '', groupId = '', , home = '', shell = ''] = line.split(':')
-    if (name === '' || !/^\d+$/.test(id) || !/^\d+$/.test(groupId)) return []
+    if (name === '' || !isId(id) || !isId(groupId)) return []
     return [{ name, id: Number(id), groupId: Number(groupId), home, shell }]
   })
+}
+
+/** The kernel's own ids have 32 bits; the last of them stands for none (credentials(7), setresuid(2)). */
+function isId(text: string): boolean {
+  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 32 - 1
 }
 
 /** Whether somebody with this shell in /etc/passwd gets one; an empty one stands for /bin/sh (passwd(5)). */
@@ -78,7 +88,15 @@ export function usersWithPassword(shadow: string): Set<string> {
  * @param text /etc/network/interfaces with what it includes
  */
 export function setsUpInterface(text: string): boolean {
-  return /^\s*iface\s+(?!lo\s)\S+\s+inet6?\s+(?:dhcp|static|auto)\b/m.test(text)
+  return text.split('\n').some((line) => {
+    const [keyword, name, family = '', method = ''] = line.trim().split(/\s+/, 4)
+    return (
+      keyword === 'iface' &&
+      name !== 'lo' &&
+      ['inet', 'inet6'].includes(family) &&
+      ['dhcp', 'static', 'auto'].includes(method)
+    )
+  })
 }
 
 /** The version in a kernel's or RAM disk's file name (`vmlinuz-6.1.0-18-amd64`), or null when it names none. */

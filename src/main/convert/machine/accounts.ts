@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { ok, type Result } from '../../../shared/failure'
 import type { MachineSettings } from '../../../shared/machine'
 import type { TextFile } from '../../source/machine-facts'
@@ -5,7 +6,7 @@ import { parsePasswd } from '../../source/parse'
 import type { InspectedImage } from '../../source/tree-source'
 import type { AddedEntry, TreeEdits } from '../edits'
 import { noEdits } from '../edits'
-import { textFile } from './text'
+import { linesOf, textFile } from './text'
 
 /** The first id of a person (login.defs(5), UID_MIN), and the first that is none any more. */
 const FIRST_ID = 1000
@@ -22,12 +23,7 @@ export const APPLICATION_ACCOUNT = 'slipway-app'
 type Table = string[][]
 
 const readTable = (file: TextFile | null): Table =>
-  file === null
-    ? []
-    : file.text
-        .replace(/\n+$/, '')
-        .split('\n')
-        .map((line) => line.split(':'))
+  file === null ? [] : linesOf(file.text).map((line) => line.split(':'))
 const find = (table: Table, name: string): string[] | undefined => table.find(([first]) => first === name)
 
 /**
@@ -141,7 +137,8 @@ function keyFiles(passwd: Table, name: string, keys: readonly string[]): AddedEn
     (one) => one.name === name,
   )
   if (keys.length === 0 || account === undefined) return []
-  const folder = `${account.home.replace(/^\/+|\/+$/g, '')}/.ssh`
+  // A home of `/`, or one that leads up, becomes a path inside the tree.
+  const folder = posix.resolve('/', account.home, '.ssh').slice(1)
   const owner = { user: account.id, group: account.groupId }
   return [
     { path: folder, kind: 'directory', mode: 0o700, owner },

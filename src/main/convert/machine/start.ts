@@ -4,7 +4,7 @@ import type { AddedEntry } from '../edits'
 import { APPLICATION_SCRIPT } from './application'
 import { BOOT_SCRIPT } from './boot-script'
 import { ownWantedBy } from './systemd'
-import { textFile } from './text'
+import { linesOf, textFile } from './text'
 
 /** What the image's init is to start. */
 export interface StartedThings {
@@ -64,7 +64,7 @@ function inittab(
   things: StartedThings,
 ): AddedEntry {
   const isBusybox = kind === 'busybox' || /^::/m.test(text)
-  const lines = text.replace(/\n+$/, '').split('\n')
+  const lines = linesOf(text)
   if (things.bootScript) {
     const run = `/bin/sh /${BOOT_SCRIPT}`
     // Runs after what mounts the disks (`sysinit`), and is waited for by what starts services (`wait`, runlevels).
@@ -77,7 +77,11 @@ function inittab(
     const run = `/bin/sh /${APPLICATION_SCRIPT}`
     lines.push(isBusybox ? `::respawn:${run}` : `slwa:2345:respawn:${run}`)
   }
-  if (things.serialLogin && !/^[^#]*getty[^#]*ttyS0/m.test(text)) {
+  const hasSerialLogin = lines.some((line) => {
+    const [used = ''] = line.split('#', 1)
+    return used.includes('getty') && used.includes('ttyS0')
+  })
+  if (things.serialLogin && !hasSerialLogin) {
     const run = '/sbin/getty -L ttyS0 115200 vt100'
     lines.push(isBusybox ? `ttyS0::respawn:${run}` : `slws:2345:respawn:${run}`)
   }

@@ -22,3 +22,11 @@ export function linkTo(path: string, target: string): AddedEntry {
 export function shellWord(text: string): string {
   return /^[A-Za-z0-9_./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
+
+/** The lines of a file of the image, without empty ones at its end. Not by a pattern: `\n+$` takes the square of their number. */
+export function linesOf(text: string): string[] {
+  const lines = text.split('\n')
+  let count = lines.length
+  while (count > 0 && lines[count - 1] === '') count--
+  return lines.slice(0, count)
+}
