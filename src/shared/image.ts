@@ -235,7 +235,10 @@ export function wishesOf(machine: MachineSettings): EquippedSetting[] {
  */
 export function unmetSettings(facts: ImageFacts, machine: MachineSettings): EquippedSetting[] {
   return wishesOf(machine).filter((name) => {
-    const groups: readonly (readonly Equipment[])[] = equippedSettings[name]
+    const all: readonly (readonly Equipment[])[] = equippedSettings[name]
+    // What sets up the network already is what has to be told.
+    const groups =
+      name === 'network' && facts.network === 'systemd-networkd' ? [equippedSettings.network[0]] : all
     // What systemd starts is no use to another init.
     const isStarted = (needed: Equipment): boolean =>
       !['systemd-networkd', 'NetworkManager'].includes(needed) ||
@@ -244,6 +247,19 @@ export function unmetSettings(facts: ImageFacts, machine: MachineSettings): Equi
       group.every((needed) => facts.equipment.includes(needed) && isStarted(needed)),
     )
   })
+}
+
+/**
+ * What a swap file, which the machine makes for itself, adds to the sizes below. The smallest disk has no room for it
+ * where the root grows: it may find that on the drive.
+ * @param machine what was chosen
+ * @returns bytes for `neededDiskBytes`, and for `defaultDiskBytes` and `headroomBytes`
+ */
+export function swapRoom({ swapBytes, growRoot }: MachineSettings): {
+  neededBytes: number
+  defaultBytes: number
+} {
+  return { neededBytes: growRoot ? 0 : (swapBytes ?? 0), defaultBytes: swapBytes ?? 0 }
 }
 
 export const chainLinkNames = ['disk', 'partition', 'bootloader', 'kernel', 'init', 'applications'] as const
@@ -313,7 +329,11 @@ export function chainOf(
     {
       name: 'disk',
       state: 'added',
-      value: { kind: 'bytes', bytes: settings.sizeBytes ?? defaultDiskBytes(facts.sizeBytes) },
+      value: {
+        kind: 'bytes',
+        bytes:
+          settings.sizeBytes ?? defaultDiskBytes(facts.sizeBytes) + swapRoom(settings.machine).defaultBytes,
+      },
     },
     { name: 'partition', state: 'added', value: text(settings.table.toUpperCase()) },
     {

@@ -19,6 +19,7 @@ import type { Result } from '../../src/shared/failure'
 import { debugfs, fsck, setLength, UUID } from './disk-file'
 import { encodeArchive, type Member } from './tar-members'
 import { run } from './tree-compare'
+import { blankFiles } from '../support/inspected'
 
 let folder: string
 
@@ -83,7 +84,14 @@ function settings(changes: Partial<DiskSettings> = {}): DiskSettings {
     label: 'slipway',
     diskSignature: 0x12345678,
     time: 1700000000,
-    edits: machineEdits({ hostname: 'machine', rootUuid: UUID, systemd: true, resolved: false, masked: [] }),
+    edits: machineEdits({
+      hostname: 'machine',
+      rootUuid: UUID,
+      init: 'systemd',
+      resolved: false,
+      masked: [],
+      own: blankFiles,
+    }),
     boot: {
       architecture: 'amd64',
       loaders: hostLoaders(table),

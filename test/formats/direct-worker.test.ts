@@ -12,6 +12,7 @@ import { type DirectBuild, runDirectEngine } from '../../src/main/convert/direct
 import { UUID } from './disk-file'
 import { encodeArchive, type Member } from './tar-members'
 import { run as runProgram } from './tree-compare'
+import { blankFiles } from '../support/inspected'
 
 let folder: string
 let workerFile: string
@@ -33,7 +34,14 @@ const settings: DiskSettings = {
   label: 'slipway',
   diskSignature: 1,
   time: 1700000000,
-  edits: machineEdits({ hostname: 'machine', rootUuid: UUID, systemd: false, resolved: false, masked: [] }),
+  edits: machineEdits({
+    hostname: 'machine',
+    rootUuid: UUID,
+    init: 'unknown',
+    resolved: false,
+    masked: [],
+    own: blankFiles,
+  }),
   boot: null,
   manifest: false,
 }

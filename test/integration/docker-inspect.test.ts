@@ -2,7 +2,7 @@ import Docker from 'dockerode'
 import { execa } from 'execa'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { JOB_LABEL } from '../../src/main/docker/container'
 import { prepareExport } from '../../src/main/docker/export'
 import { inspectImage } from '../../src/main/docker/inspect'
@@ -104,6 +104,42 @@ describe('other images', () => {
     ])
     expect(facts).toMatchObject({ kernel: null, initramfs: null, init: null, rootLogin: 'unknown' })
     expect(facts.distribution).toEqual({ id: 'alpine', version: '3.20', prettyName: 'alpine' })
+  })
+
+  test('what a new home begins with is found, and what an engine blanks is blank', async () => {
+    const facts = await factsOf([
+      ...['etc', 'etc/skel', 'etc/skel/.config'].map((name) => ({ name, type: '5' as const })),
+      { name: 'etc/skel/.profile', content: 'umask 022\n', mode: 0o600 },
+      { name: 'etc/skel/.config/app', content: Buffer.from([0xff]) },
+      { name: 'etc/skel/.link', type: '2', target: '/etc/passwd' },
+      { name: 'etc/skel/large', content: Buffer.alloc(100_000) },
+      { name: 'etc/hostname', content: 'builder\n' },
+      { name: 'etc/resolv.conf', content: 'nameserver 192.0.2.1\n' },
+      { name: 'etc/fstab', content: 'tmpfs /tmp tmpfs\n' },
+    ])
+    expect(facts.files).toMatchObject({
+      skeleton: [
+        { path: '.config/app', text: '\xff', mode: 0o644 },
+        { path: '.profile', text: 'umask 022\n', mode: 0o600 },
+      ],
+      // The engine takes them away for its own (moby, daemon/initlayer).
+      hostname: { text: '' },
+      hasResolver: false,
+      fstab: { text: 'tmpfs /tmp tmpfs\n' },
+    })
+  })
+
+  test('a second look at an image makes no container', async () => {
+    const id = await importImage(docker, makeTar([{ name: 'looked-at-twice', content: 'x' }]), null)
+    const create = vi.spyOn(docker, 'createContainer')
+    try {
+      const first = await inspectImage(docker, id, signal())
+      expect(create).toHaveBeenCalledTimes(1)
+      expect(await inspectImage(docker, id, signal())).toEqual(first)
+      expect(create).toHaveBeenCalledTimes(1)
+    } finally {
+      create.mockRestore()
+    }
   })
 
   test('Alpine: the kernel says its version itself, OpenRC behind busybox', async () => {

@@ -22,6 +22,7 @@ import {
   withMounted,
 } from '../support/elevation'
 import { testEngine } from '../support/engine'
+import { blankFiles } from '../support/inspected'
 
 const MIB = 1024 * 1024
 const noEdits: TreeEdits = { removed: [], emptied: [], added: [] }
@@ -110,9 +111,10 @@ describe('the HOWTO’s image', () => {
     const edits = machineEdits({
       hostname: 'm',
       rootUuid: DISK_UUID,
-      systemd: true,
+      init: 'systemd',
       resolved: false,
       masked: [],
+      own: blankFiles,
     })
     const built = await buildDisk(tar, { edits, sizeBytes: 3000 * MIB, onPhase: (name) => phases.push(name) })
     expect(built).toEqual({ ok: true, value: null })

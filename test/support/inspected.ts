@@ -3,6 +3,15 @@ import { equipmentNames } from '../../src/shared/image'
 
 const file = (text: string, mode = 0o644): { text: string; mode: number } => ({ text, mode })
 
+/** Files of an image in which it says nothing, as a Docker Engine's exports have them. */
+export const blankFiles = {
+  hostname: null,
+  hosts: null,
+  fstab: null,
+  interfaces: null,
+  hasResolver: false,
+} satisfies Partial<InspectedImage['files']>
+
 /** What inspection finds in a prepared Debian with a web server in it. */
 export const preparedDebian: InspectedImage = {
   id: `sha256:${'cd'.repeat(32)}`,
@@ -42,7 +51,9 @@ export const preparedDebian: InspectedImage = {
     ),
     gshadow: file('root:*::\nadm:*::\nsudo:*::\nshadow:*::\n', 0o640),
     inittab: null,
-    present: ['/bin/bash', '/lib/systemd/system/ssh.service'],
+    ...blankFiles,
+    skeleton: [],
+    present: ['/bin/bash', '/lib/systemd/system/ssh.service', '/usr/bin/ssh-keygen'],
     masked: [],
   },
 }
@@ -58,6 +69,6 @@ export const preparedSysvinit: InspectedImage = {
   files: {
     ...preparedDebian.files,
     inittab: file('id:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\n1:2345:respawn:/sbin/getty 38400 tty1\n'),
-    present: ['/bin/bash'],
+    present: ['/bin/bash', '/usr/bin/ssh-keygen'],
   },
 }

@@ -4,7 +4,9 @@ import { fail } from '../../src/shared/failure'
 import { hostnameOf, planBuild } from '../../src/main/convert/plan'
 import type { InspectedImage } from '../../src/main/source/tree-source'
 import { kernelBuildRequestSchema } from '../../src/shared/helper-protocol'
+import { plainMachineSettings, type MachineSettings } from '../../src/shared/machine'
 import { defaultBuildSettings, neededDiskBytes } from '../../src/shared/image'
+import { blankFiles } from '../support/inspected'
 
 const MIB = 1024 * 1024
 
@@ -33,7 +35,7 @@ const image: InspectedImage = {
   hasResolved: false,
   files: {
     ...{ passwd: null, shadow: null, group: null, gshadow: null, inittab: null },
-    ...{ present: [], masked: [] },
+    ...{ ...blankFiles, skeleton: [], present: [], masked: [] },
   },
 }
 
@@ -74,6 +76,44 @@ describe('planBuild', () => {
     }
   })
 
+  it('has room for a swap file', () => {
+    const growing: InspectedImage = { ...image, equipment: ['sfdisk', 'resize2fs'] }
+    const swapping = (machine: Partial<MachineSettings>, sizeBytes: number | null = null) =>
+      planBuild(growing, {
+        ...defaultBuildSettings,
+        sizeBytes,
+        machine: { ...plainMachineSettings, swapBytes: 2048 * MIB, ...machine },
+      })
+    const made = swapping({})
+    expect(made.ok && made.value).toMatchObject({
+      size: { freeBytes: (762 + 2048) * MIB },
+      expectedBytes: plan().expectedBytes + 2048 * MIB,
+    })
+    const neededBytes = neededDiskBytes(image.sizeBytes) + 2048 * MIB
+    const tooSmall = { sizeBytes: neededBytes - MIB, neededBytes }
+    expect(swapping({}, neededBytes - MIB)).toMatchObject({ failure: { facts: tooSmall } })
+    // It grows on the drive.
+    expect(swapping({ growRoot: true }, neededDiskBytes(image.sizeBytes)).ok).toBe(true)
+  })
+
+  it('tells Alpine’s RAM disk what to load', () => {
+    expect(plan({ packageManager: 'apk' }).boot?.kernelArguments).toBe(
+      'rootfstype=ext4 modules=sd-mod,usb-storage,ext4',
+    )
+  })
+
+  it('leaves the name that the image gives itself', () => {
+    const files = { ...image.files, hostname: { text: '# me\n\nkiosk\n', mode: 0o644 } }
+    const paths = (changes: Partial<InspectedImage>): string[] =>
+      plan(changes).edits.added.map(({ path }) => path)
+    expect(paths({ files })).not.toContain('etc/hostname')
+    expect(
+      Buffer.from(
+        plan({ files }).edits.added.find(({ path }) => path === 'etc/hosts')?.content ?? [],
+      ).toString(),
+    ).toContain('127.0.1.1 kiosk\n')
+  })
+
   it('names the root of fstab by the UUID of the plan', () => {
     const fstab = plan().edits.added.find((entry) => entry.path === 'etc/fstab')
     expect(Buffer.from(fstab?.content ?? []).toString()).toContain(`UUID=${plan().rootUuid} / ext4`)
@@ -90,6 +130,10 @@ describe('planBuild', () => {
     expect(linked({})).toBe(false)
     expect(linked({ hasResolved: true })).toBe(true)
     expect(linked({ hasResolved: true, init: { kind: 'openrc', path: '/sbin/init' } })).toBe(false)
+    const files = { ...image.files, hasResolver: true }
+    expect(linked({ hasResolved: true, files })).toBe(false)
+    expect(plan({ files }).edits.removed).not.toContain('etc/resolv.conf')
+    expect(plan().edits.removed).toContain('etc/resolv.conf')
   })
 
   it.each([

@@ -39,6 +39,7 @@ describe('syslinuxConfiguration', () => {
     initramfsPath: '/initrd.img',
     kernelArguments: 'console=ttyS0',
     serialConsole: false,
+    architecture: 'amd64',
   }
 
   it('boots the one entry from the root by its UUID', () => {

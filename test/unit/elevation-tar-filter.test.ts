@@ -111,7 +111,10 @@ describe.each(['gnu', 'posix'])('filterTar on a %s archive', (format) => {
     const tar = pack(format)
     const edits: TreeEdits = {
       removed: ['.dockerenv', 'usr/share'],
-      emptied: ['dev', 'tmp'],
+      emptied: [
+        { path: 'dev', mode: 0o755 },
+        { path: 'tmp', mode: 0o1777 },
+      ],
       added: [
         { path: 'etc/hostname', kind: 'file', mode: 0o600, content: Buffer.from('machine') },
         { path: 'boot/new/deep/file', kind: 'file', mode: 0o644, content: Buffer.alloc(0) },
@@ -166,10 +169,11 @@ describe('filterTar', () => {
       withData('other', Buffer.from('stays')),
       end,
     ])
-    const filtered = await run(tar, { ...noEdits, emptied: ['tmp'] })
+    const filtered = await run(tar, { ...noEdits, emptied: [{ path: 'tmp', mode: 0o1777 }] })
     expect(filtered.includes('gone')).toBe(false)
     expect(filtered.includes(Buffer.from(bytes, 'latin1'))).toBe(true)
-    expect(filtered.length).toBe(tar.length - 1024 - 1024)
+    // The directory itself comes at the end, with a pax header.
+    expect(filtered.length).toBe(tar.length - 1024 - 1024 + 3 * 512)
   })
 
   it('reads sizes in base 256', async () => {
@@ -223,7 +227,7 @@ describe('filterTar', () => {
         header('big', '1', 0, 'tmp/big'),
         end,
       ]),
-      { ...noEdits, emptied: ['tmp'] },
+      { ...noEdits, emptied: [{ path: 'tmp', mode: 0o1777 }] },
       { code: 'not-supported' },
     ],
   ])('refuses %s', async (_, tar, edits, failure) => {

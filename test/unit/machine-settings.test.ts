@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { machineEdits, type AddedEntry, type TreeEdits } from '../../src/main/convert/edits'
+import { machineEdits, noEdits, type AddedEntry, type TreeEdits } from '../../src/main/convert/edits'
 import { settingsEdits } from '../../src/main/convert/machine/machine-edits'
 import type { InspectedImage } from '../../src/main/source/tree-source'
 import type { Failure } from '../../src/shared/failure'
@@ -9,7 +9,7 @@ import {
   plainMachineSettings,
   type MachineSettings,
 } from '../../src/shared/machine'
-import { preparedDebian, preparedSysvinit } from '../support/inspected'
+import { blankFiles, preparedDebian, preparedSysvinit } from '../support/inspected'
 
 const HASH =
   '$6$abcdefgh$yVfUwsw5T.JApa8POvClA1pQ5peiq97DUNyXCZN5IrF.BMSkiaLQ5kvpuEm/VQ1Tvh/KV2TcaWh8qinoW5dhA1'
@@ -43,9 +43,10 @@ describe('residue of a container', () => {
   const residue = machineEdits({
     hostname: 'kiosk',
     rootUuid: '0',
-    systemd: true,
+    init: 'systemd',
     resolved: true,
     masked: ['getty.target'],
+    own: blankFiles,
   })
 
   it.each([
@@ -53,8 +54,6 @@ describe('residue of a container', () => {
     'etc/resolv.conf',
     'etc/machine-id',
     'var/lib/dbus/machine-id',
-    'etc/ssh/ssh_host_ed25519_key',
-    'etc/ssh/ssh_host_rsa_key.pub',
     'usr/sbin/policy-rc.d',
     'etc/apt/apt.conf.d/docker-clean',
     'etc/apt/apt.conf.d/docker-no-languages',
@@ -63,13 +62,21 @@ describe('residue of a container', () => {
     'etc/dpkg/dpkg.cfg.d/docker-apt-speedup',
     'etc/dpkg/dpkg.cfg.d/docker',
     'var/lib/systemd/random-seed',
+    'var/lib/systemd/credential.secret',
+    'var/lib/urandom/random-seed',
     'etc/systemd/system/getty.target',
   ])('takes away %s', (path) => {
     expect(residue.removed).toContain(path)
   })
 
   it('leaves the folders that the kernel fills empty', () => {
-    expect(residue.emptied).toEqual(['dev', 'proc', 'sys', 'run', 'tmp'])
+    expect(residue.emptied.map(({ path, mode }) => `${path} ${mode.toString(8)}`)).toEqual([
+      'dev 755',
+      'proc 555',
+      'sys 555',
+      'run 755',
+      'tmp 1777',
+    ])
   })
 
   it('lets nothing ask at the first boot, and a new id be chosen', () => {
@@ -81,14 +88,34 @@ describe('residue of a container', () => {
 })
 
 describe('an image that is left alone', () => {
+  const hostKeys = ['rsa', 'dsa', 'ecdsa', 'ed25519'].flatMap((type) => [
+    `etc/ssh/ssh_host_${type}_key`,
+    `etc/ssh/ssh_host_${type}_key.pub`,
+  ])
+
   it('only gets new keys', () => {
     expect(paths(edits({}))).toEqual([
       'etc/slipway/boot',
       'etc/systemd/system/slipway-boot.service',
       'etc/systemd/system/multi-user.target.wants/slipway-boot.service',
     ])
-    expect(edits({}, { equipment: [] }).added).toEqual([])
-    expect(edits({}, { init: { kind: 'unknown', path: '/sbin/init' } }).removed).toEqual([])
+    expect(edits({}).removed).toEqual(hostKeys)
+    expect(edits({}, { equipment: [] })).toEqual(noEdits)
+  })
+
+  it.each<[string, Partial<InspectedImage>]>([
+    ['whose init is not known', { init: { kind: 'unknown', path: '/sbin/init' } }],
+    ['with sysvinit and no inittab', { init: { kind: 'sysvinit', path: '/sbin/init' } }],
+    ['without the program that makes keys', { files: { ...preparedDebian.files, present: [] } }],
+  ])('keeps the keys that nothing would make anew: one %s', (_, changes) => {
+    expect(edits({}, changes)).toEqual(noEdits)
+  })
+
+  it('keeps its machine ids where nothing is known to make new ones', () => {
+    const image = { hostname: 'x', rootUuid: '0', resolved: false, masked: [], own: blankFiles }
+    expect(machineEdits({ ...image, init: 'sysvinit' }).removed).toContain('etc/machine-id')
+    expect(machineEdits({ ...image, init: 'unknown' }).removed).not.toContain('etc/machine-id')
+    expect(machineEdits({ ...image, init: 'unknown' }).removed).not.toContain('var/lib/dbus/machine-id')
   })
 })
 
@@ -131,6 +158,71 @@ describe('accounts', () => {
     expect(text(tree, 'etc/sudoers.d/slipway')).toBe('ada ALL=(ALL:ALL) NOPASSWD: ALL\n')
   })
 
+  it('asks a user for the password that the image gave him', () => {
+    const sudo = (password: string): string => {
+      const shadow = { text: `bob:${password}:20000:0:99999:7:::\n`, mode: 0o640 }
+      const files = { ...preparedDebian.files, shadow }
+      return text(
+        edits({ user: { name: 'bob', passwordHash: null, sudo: true } }, { files }),
+        'etc/sudoers.d/slipway',
+      )
+    }
+    expect(sudo(HASH)).toBe('bob ALL=(ALL:ALL) ALL\n')
+    for (const none of ['', '!', '*', `!${HASH}`])
+      expect(sudo(none)).toBe('bob ALL=(ALL:ALL) NOPASSWD: ALL\n')
+  })
+
+  it('gives a new home what the image has for new ones', () => {
+    const skeleton = [
+      { path: '.profile', text: 'umask 022\n', mode: 0o644 },
+      { path: '.config/app/settings', text: '\xff', mode: 0o600 },
+    ]
+    const tree = edits(
+      { user: { name: 'ada', passwordHash: null, sudo: false } },
+      { files: { ...preparedDebian.files, skeleton } },
+    )
+    const owner = { user: 1001, group: 1001 }
+    expect(paths(tree).filter((path) => path.startsWith('home/'))).toEqual([
+      ...['home/ada', 'home/ada/.config', 'home/ada/.config/app'],
+      ...['home/ada/.profile', 'home/ada/.config/app/settings'],
+    ])
+    expect(entry(tree, 'home/ada/.config')).toMatchObject({ kind: 'directory', owner })
+    expect(entry(tree, 'home/ada/.config/app/settings')).toMatchObject({
+      mode: 0o600,
+      owner,
+      content: Buffer.from([0xff]),
+    })
+    const again = edits(
+      { user: { name: 'bob', passwordHash: null, sudo: false } },
+      { files: { ...preparedDebian.files, skeleton } },
+    )
+    expect(paths(again)).not.toContain('home/bob/.profile')
+  })
+
+  it.each([
+    ['/', '.ssh'],
+    ['', '.ssh'],
+    ['/srv/home//', 'srv/home/.ssh'],
+    ['/../../x', 'x/.ssh'],
+  ])('keeps keys of a home %j inside the tree', (home, folder) => {
+    const passwd = { text: `root:x:0:0::${home}:/bin/sh\n`, mode: 0o644 }
+    const tree = edits({ sshKeys: [KEY] }, { files: { ...preparedDebian.files, passwd } })
+    expect(paths(tree)).toEqual(expect.arrayContaining([folder, `${folder}/authorized_keys`]))
+  })
+
+  it('gives an image without accounts a root', () => {
+    const files = { ...preparedDebian.files, passwd: null, shadow: null, group: null, gshadow: null }
+    const tree = edits(
+      { runCommand: true },
+      { files, applications: { ...preparedDebian.applications, user: '4711' } },
+    )
+    expect(text(tree, 'etc/passwd')).toBe(
+      'root:x:0:0:root:/root:/bin/sh\nslipway-app:x:4711:0::/:/usr/sbin/nologin\n',
+    )
+    expect(text(tree, 'etc/group')).toBe('root:x:0:\n')
+    expect(entry(tree, 'etc/shadow')).toBeUndefined()
+  })
+
   it('takes a user whom the image has as he is', () => {
     const tree = edits({ user: { name: 'bob', passwordHash: HASH, sudo: false }, sshKeys: [KEY] })
     expect(text(tree, 'etc/passwd').match(/^bob:/gm)).toHaveLength(1)
@@ -153,7 +245,7 @@ describe('accounts', () => {
 })
 
 describe('the network', () => {
-  const NETWORK = 'etc/systemd/network/80-slipway-ethernet.network'
+  const NETWORK = 'etc/systemd/network/0-slipway-ethernet.network'
 
   it('is DHCP on whatever is Ethernet, by no name', () => {
     const tree = edits({ network: { kind: 'dhcp' } })
@@ -183,6 +275,46 @@ describe('the network', () => {
       'iface ethernet inet static\n    address 192.168.1.20/24\n    gateway 192.168.1.1\n',
     )
     expect(text(old, 'etc/resolv.conf')).toBe('nameserver 9.9.9.9\nnameserver 2620:fe::fe\n')
+  })
+
+  it('comes before what the image has', () => {
+    // systemd.network(5): of the files that fit, the first by name.
+    const name = NETWORK.split('/').at(-1) ?? ''
+    expect([name, '00-lan.network', '10-dhcp.network', 'a.network'].sort()[0]).toBe(name)
+    const managed = edits({ network: { kind: 'dhcp' } }, { network: 'NetworkManager' })
+    const keyfile = text(managed, 'etc/NetworkManager/system-connections/slipway-ethernet.nmconnection')
+    expect(keyfile).toContain('type=ethernet\nautoconnect-priority=999\n')
+    expect(keyfile).toContain('[ipv4]\nmethod=auto\n')
+  })
+
+  it('needs the resolver of what sets it up already, whatever else is there', () => {
+    const changes: Partial<InspectedImage> = {
+      ...{ network: 'systemd-networkd', hasResolved: false, equipment: ['systemd-networkd', 'ifup'] },
+    }
+    expect(failure({ network: { kind: 'dhcp' } }, changes)).toEqual({
+      code: 'setting-unmet',
+      facts: { image: 'web:1', setting: 'network' },
+    })
+    // Nothing sets it up yet: ifupdown can.
+    const tree = edits({ network: { kind: 'dhcp' } }, { ...changes, network: null })
+    expect(text(tree, 'etc/network/interfaces')).toContain('iface ethernet inet dhcp\n')
+    expect(paths(tree)).not.toContain('etc/resolv.conf')
+  })
+
+  it('leaves the resolver alone where no name server was given', () => {
+    const network = { kind: 'static', address: '10.0.0.2/8', gateway: null, nameservers: [] } as const
+    const tree = edits({ network: { ...network, nameservers: [] } }, {}, preparedSysvinit)
+    expect(paths(tree)).not.toContain('etc/resolv.conf')
+  })
+
+  it('keeps ifupdown’s other interfaces where only Wi-Fi was chosen', () => {
+    const interfaces = { text: 'auto eth7\niface eth7 inet dhcp\n\n', mode: 0o600 }
+    const files = { ...preparedSysvinit.files, interfaces }
+    const tree = edits({ wifi: { name: 'x', key: 'ab'.repeat(32) } }, { files }, preparedSysvinit)
+    expect(text(tree, 'etc/network/interfaces')).toMatch(
+      /^auto eth7\niface eth7 inet dhcp\n\nallow-hotplug [^]*iface wireless inet dhcp\n {4}wpa-conf /,
+    )
+    expect(entry(tree, 'etc/network/interfaces')?.mode).toBe(0o600)
   })
 
   it('is ifupdown’s where that is what the image has', () => {
@@ -256,13 +388,51 @@ describe('the first boot', () => {
   it('is run by sysvinit and busybox, too', () => {
     const old = text(edits({ growRoot: true }, {}, preparedSysvinit), 'etc/inittab')
     expect(old).toContain('1:2345:respawn:/sbin/getty 38400 tty1\nslwb::bootwait:/bin/sh /etc/slipway/boot\n')
-    const files = {
-      ...preparedDebian.files,
-      inittab: { text: '::sysinit:/sbin/openrc sysinit\n::wait:/sbin/openrc default\n', mode: 0o644 },
-    }
-    const small = edits({ growRoot: true }, { init: { kind: 'openrc', path: '/sbin/init' }, files })
+    const inittab = { text: '::sysinit:/etc/rc\n::wait:/etc/rc.local\n', mode: 0o644 }
+    const busybox = { init: { kind: 'busybox', path: '/sbin/init' } } as const
+    const small = edits({ growRoot: true }, { ...busybox, files: { ...preparedDebian.files, inittab } })
     expect(text(small, 'etc/inittab')).toBe(
-      '::sysinit:/sbin/openrc sysinit\n::wait:/bin/sh /etc/slipway/boot\n::wait:/sbin/openrc default\n',
+      '::sysinit:/etc/rc\n::wait:/bin/sh /etc/slipway/boot\n::wait:/etc/rc.local\n',
+    )
+    // Without one busybox has a start of its own, which stays.
+    const bare = text(edits({}, busybox), 'etc/inittab')
+    expect(bare).toMatch(/^::sysinit:\/etc\/init.d\/rcS\n[^]*::wait:\/bin\/sh \/etc\/slipway\/boot\n$/)
+  })
+
+  it.each([null, { text: '::sysinit:/sbin/openrc sysinit\n', mode: 0o644 }])(
+    'is a service of OpenRC, with inittab %j',
+    (inittab) => {
+      const image = {
+        init: { kind: 'openrc', path: '/sbin/init' },
+        files: { ...preparedDebian.files, inittab },
+      } as const
+      const tree = edits({ runCommand: true }, image)
+      for (const name of ['slipway-boot', 'slipway-application']) {
+        expect(entry(tree, `etc/init.d/${name}`)?.mode).toBe(0o755)
+        expect(target(tree, `etc/runlevels/default/${name}`)).toBe(`/etc/init.d/${name}`)
+      }
+      expect(text(tree, 'etc/init.d/slipway-boot')).toContain('before sshd ssh\n')
+      expect(text(tree, 'etc/init.d/slipway-application')).toContain(
+        'command_args=/etc/slipway/application\n',
+      )
+      expect(paths(tree)).not.toContain('etc/inittab')
+    },
+  )
+
+  it('has a login on the serial port that the machine has', () => {
+    const arm = settingsEdits({ ...preparedSysvinit, architecture: 'arm64' }, plainMachineSettings, true)
+    expect(arm.ok && text(arm.value, 'etc/inittab')).toContain(
+      'respawn:/sbin/getty -L ttyAMA0 115200 vt100\n',
+    )
+    const there = { text: '# getty ttyS0\nS0:23:respawn:/sbin/getty -L ttyS0 9600\n', mode: 0o644 }
+    const files = { ...preparedSysvinit.files, inittab: there }
+    const kept = settingsEdits({ ...preparedSysvinit, files }, plainMachineSettings, true)
+    expect(kept.ok && text(kept.value, 'etc/inittab').match(/ttyS0/g)).toHaveLength(2)
+    const files2 = { ...preparedDebian.files, present: ['/etc/init.d/agetty'] }
+    const openrc = { ...preparedDebian, init: { kind: 'openrc', path: '/sbin/init' }, files: files2 } as const
+    const service = settingsEdits(openrc, plainMachineSettings, true)
+    expect(service.ok && target(service.value, 'etc/runlevels/default/agetty.ttyS0')).toBe(
+      '/etc/init.d/agetty.ttyS0',
     )
   })
 

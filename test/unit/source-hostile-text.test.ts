@@ -58,7 +58,9 @@ describe.each(hostile)('a file of 1 MiB of %s does not hold up', { timeout: 30_0
 
   it('adding to it as inittab', () => {
     const image = { ...preparedSysvinit, files: { ...preparedSysvinit.files, inittab: file } }
-    expectQuick(() => startEdits(image, { bootScript: true, application: true, serialLogin: true }))
+    expectQuick(() =>
+      startEdits(image, { bootScript: true, application: true, serialLogin: true, serialPort: 'ttyS0' }),
+    )
   })
 })
 

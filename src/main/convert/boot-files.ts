@@ -4,6 +4,8 @@ import type { TreeEdits } from './edits'
 export interface BootEntry {
   /** UUID of the root file system. */
   rootUuid: string
+  /** Go's name. */
+  architecture: string
   /** Paths in the machine, with a leading slash; symbolic links are followed by the boot loader. */
   kernelPath: string
   initramfsPath: string
@@ -13,8 +15,14 @@ export interface BootEntry {
   serialConsole: boolean
 }
 
-/** The last console is the machine's own (kernel.org, admin-guide/serial-console). */
-const SERIAL_ARGUMENTS = 'console=tty0 console=ttyS0,115200'
+/**
+ * The kernel's name of the first serial port: a 16550 on a PC, and the PL011 that QEMU's virt and most arm64 boards
+ * have (kernel.org, admin-guide/devices, "204 char").
+ * @param architecture Go's name
+ */
+export function serialPortOf(architecture: string): string {
+  return architecture === 'arm64' ? 'ttyAMA0' : 'ttyS0'
+}
 
 /** An entry of the boot loader's menu; the first is booted unless somebody chooses. */
 export interface KernelEntry {
@@ -38,7 +46,8 @@ export function kernelEntries(entry: BootEntry): KernelEntry[] {
   const commandLine = kernelCommandLine(entry)
   const plain = { label: 'linux', title: 'Linux', commandLine }
   if (!entry.serialConsole) return [plain]
-  const serial = `${commandLine} ${SERIAL_ARGUMENTS}`
+  // The last console is the machine's own (kernel.org, admin-guide/serial-console).
+  const serial = `${commandLine} console=tty0 console=${serialPortOf(entry.architecture)},115200`
   return [plain, { label: 'serial', title: 'Linux, serial console', commandLine: serial }]
 }
 

@@ -9,6 +9,7 @@ import { writeBlockMap } from '../library/block-map'
 import { diskIdOf, manifestPath, type Library } from '../library/library'
 import type { InspectedImage, PreparedTree, TreeSource } from '../source/tree-source'
 import type { DirectTarget } from './direct/run'
+import { followLinks } from './follow-links'
 import { prepareEngine, type BuiltDisk, type Engine, type Making } from './engines'
 import { beginOutput, checkOutputPath, checkOutputSpace, type OutputFile } from './output'
 import { preparePacker, type Packer } from './pack'
@@ -208,7 +209,9 @@ async function prepareMaking(
 ): Promise<Result<Making>> {
   const prepared = await source.prepareExport(image, context)
   if (!prepared.ok) return prepared
-  return engine.prepare(context, { plan, tree: prepared.value, image })
+  const edits = await followLinks(prepared.value.files, plan.edits)
+  if (!edits.ok) return edits
+  return engine.prepare(context, { plan: { ...plan, edits: edits.value }, tree: prepared.value, image })
 }
 
 async function runBuild(

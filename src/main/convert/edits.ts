@@ -1,3 +1,7 @@
+import type { ImageFacts } from '../../shared/image'
+import type { MachineFacts } from '../source/machine-facts'
+import { fstab, hostFiles } from './machine/own-files'
+
 /**
  * What changes between the tree that the engine exports and the tree on the
  * disk: residue of the container out, boot configuration in. Applied while the
@@ -22,8 +26,8 @@ export interface AddedEntry {
 export interface TreeEdits {
   /** Entries that do not come over, with all below them. */
   removed: readonly string[]
-  /** Directories that come over empty. */
-  emptied: readonly string[]
+  /** Directories that are there and empty, root's own, whatever the image has in their place; a symlink stays. */
+  emptied: readonly { path: string; mode: number }[]
   /** Entries put at the end; whatever the image had under the same path is left out. */
   added: readonly AddedEntry[]
 }
@@ -36,12 +40,13 @@ export interface MachineIdentity {
   hostname: string
   /** UUID of the root file system, for fstab. */
   rootUuid: string
-  /** True when the image has systemd: resolv.conf links to the resolver's own where it has one. */
-  systemd: boolean
-  /** True when the image has systemd-resolved. */
+  init: NonNullable<ImageFacts['init']>['kind']
+  /** True when the image has systemd-resolved and an init that starts it. */
   resolved: boolean
   /** Units of systemd that the image has masked because it was made for containers. */
   masked: readonly string[]
+  /** What the image itself says, which stays. */
+  own: Pick<MachineFacts['files'], 'hostname' | 'hosts' | 'fstab' | 'hasResolver'>
 }
 
 /**
@@ -52,16 +57,9 @@ export interface MachineIdentity {
  */
 const residue = [
   '.dockerenv',
-  'etc/resolv.conf',
-  'etc/machine-id',
-  'var/lib/dbus/machine-id',
   'var/lib/systemd/random-seed',
   'var/lib/systemd/credential.secret',
   'var/lib/urandom/random-seed',
-  ...['rsa', 'dsa', 'ecdsa', 'ed25519'].flatMap((type) => [
-    `etc/ssh/ssh_host_${type}_key`,
-    `etc/ssh/ssh_host_${type}_key.pub`,
-  ]),
   'usr/sbin/policy-rc.d',
   ...['clean', 'no-languages', 'gzip-indexes', 'autoremove-suggests'].map(
     (name) => `etc/apt/apt.conf.d/docker-${name}`,
@@ -70,7 +68,17 @@ const residue = [
   'etc/dpkg/dpkg.cfg.d/docker',
 ]
 
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+/** Made anew by systemd, or by D-Bus' start script of other inits (dbus-uuidgen(1)). */
+const machineIds = ['etc/machine-id', 'var/lib/dbus/machine-id']
+
+/** What the kernel and the machine's own file systems are mounted on, with the modes that systemd gives them (file-hierarchy(7)). */
+const mountPoints = [
+  { path: 'dev', mode: 0o755 },
+  { path: 'proc', mode: 0o555 },
+  { path: 'sys', mode: 0o555 },
+  { path: 'run', mode: 0o755 },
+  { path: 'tmp', mode: 0o1777 },
+]
 
 /**
  * The residue of a container that must go on every distribution, and the
@@ -79,27 +87,22 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
  * @param machine what is being made
  */
 export function machineEdits(machine: MachineIdentity): TreeEdits {
+  const { own, hostname } = machine
   const added: AddedEntry[] = [
-    { path: 'etc/hostname', kind: 'file', mode: 0o644, content: bytes(`${machine.hostname}\n`) },
-    {
-      path: 'etc/hosts',
-      kind: 'file',
-      mode: 0o644,
-      content: bytes(
-        `127.0.0.1 localhost\n127.0.1.1 ${machine.hostname}\n::1 localhost ip6-localhost ip6-loopback\n`,
-      ),
-    },
-    {
-      path: 'etc/fstab',
-      kind: 'file',
-      mode: 0o644,
-      content: bytes(`UUID=${machine.rootUuid} / ext4 errors=remount-ro 0 1\n`),
-    },
+    ...hostFiles(own, hostname),
+    fstab(own.fstab, machine.rootUuid),
     // A link to /proc/mounts is what the engine leaves; libmount wants the process's own (mount(8)).
     { path: 'etc/mtab', kind: 'symlink', mode: 0o777, target: '../proc/self/mounts' },
   ]
-  const removed = [...residue, ...machine.masked.map((unit) => `etc/systemd/system/${unit}`)]
-  if (machine.systemd) {
+  const removed = [
+    ...residue,
+    // Nobody knows whether an init that is not known would make new ones.
+    ...(machine.init === 'unknown' ? [] : machineIds),
+    // A blank one keeps systemd from making its link (tmpfiles.d(5)).
+    ...(own.hasResolver ? [] : ['etc/resolv.conf']),
+    ...machine.masked.map((unit) => `etc/systemd/system/${unit}`),
+  ]
+  if (machine.init === 'systemd') {
     // "uninitialized" would start the first-boot questions (systemd-firstboot(1)); an empty file only makes a new id.
     added.push({ path: 'etc/machine-id', kind: 'file', mode: 0o444, content: new Uint8Array() })
     // It would wait for answers at the console.
@@ -110,7 +113,7 @@ export function machineEdits(machine: MachineIdentity): TreeEdits {
       target: '/dev/null',
     })
   }
-  if (machine.resolved) {
+  if (machine.resolved && !own.hasResolver) {
     added.push({
       path: 'etc/resolv.conf',
       kind: 'symlink',
@@ -118,7 +121,7 @@ export function machineEdits(machine: MachineIdentity): TreeEdits {
       target: '../run/systemd/resolve/stub-resolv.conf',
     })
   }
-  return { removed, emptied: ['dev', 'proc', 'sys', 'run', 'tmp'], added }
+  return { removed, emptied: mountPoints, added }
 }
 
 /**

@@ -63,7 +63,13 @@ export function prepareEngine(name: BuildSettings['engine']): Result<Engine> {
   const tools = findKernelTools()
   if (!tools.ok) return tools
   return ok({
-    prepare: (_, work) => Promise.resolve(ok((context, target) => buildByKernel(context, work, target))),
+    async prepare(_, work) {
+      // The helper installs extlinux there, and follows no link.
+      const boot = await work.tree.files.stat('/boot')
+      if (boot !== null && boot.kind !== 'directory')
+        return fail('not-supported', { what: 'an image whose /boot is no directory, by the kernel engine' })
+      return ok((context, target) => buildByKernel(context, work, target))
+    },
   })
 }
 

@@ -4,13 +4,16 @@ import {
   defaultDiskBytes,
   headroomBytes,
   neededDiskBytes,
+  swapRoom,
   type BuildSettings,
   type PartitionTable,
 } from '../../shared/image'
 import type { InspectedImage } from '../source/tree-source'
+import { serialPortOf } from './boot-files'
 import { joinEdits, machineEdits, noEdits, type TreeEdits } from './edits'
 import { bootableArchitectures } from './loaders/find'
 import { settingsEdits } from './machine/machine-edits'
+import { ownHostname } from './machine/own-files'
 
 const MIB = 1024 * 1024
 
@@ -67,15 +70,19 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
   }
   const boot = settings.boot ? planBoot(image, settings) : ok(null)
   if (!boot.ok) return boot
-  const neededBytes = neededDiskBytes(image.sizeBytes, settings.boot)
+  const swap = settings.boot ? swapRoom(settings.machine) : { neededBytes: 0, defaultBytes: 0 }
+  const neededBytes = neededDiskBytes(image.sizeBytes, settings.boot) + swap.neededBytes
   const isChosen = settings.sizeBytes !== null || engine === 'kernel'
   // Down, for 4 GB are to fit on a stick of 4 GB.
-  const expectedBytes = Math.floor((settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes)) / MIB) * MIB
+  const wantedBytes = settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes) + swap.defaultBytes
+  const expectedBytes = Math.floor(wantedBytes / MIB) * MIB
   if (expectedBytes < neededBytes) return fail('size-too-small', { sizeBytes: expectedBytes, neededBytes })
   const limitBytes = table === 'mbr' ? MBR_LIMIT : EXT4_LIMIT
   if (expectedBytes > limitBytes) return fail('size-too-large', { sizeBytes: expectedBytes, limitBytes })
 
-  const size = isChosen ? { bytes: expectedBytes } : { freeBytes: headroomBytes(image.sizeBytes) }
+  const size = isChosen
+    ? { bytes: expectedBytes }
+    : { freeBytes: headroomBytes(image.sizeBytes) + swap.defaultBytes }
   const seed = createHash('sha256')
     .update(`slipway disk ${image.id} ${engine} ${JSON.stringify(size)} ${table} ${boot.value !== null}`)
     .digest()
@@ -127,7 +134,12 @@ function planBoot(image: InspectedImage, settings: BuildSettings): Result<BootPl
     kernelPath: kernel.path,
     initramfsPath: initramfs.path,
     // Every initial RAM disk looks there by itself; elsewhere it has to be told.
-    kernelArguments: [init.path === '/sbin/init' ? '' : `init=${init.path}`, settings.kernelArguments]
+    kernelArguments: [
+      init.path === '/sbin/init' ? '' : `init=${init.path}`,
+      // Alpine's RAM disk loads and mounts nothing else by itself (mkinitfs, initramfs-init).
+      image.packageManager === 'apk' ? 'rootfstype=ext4 modules=sd-mod,usb-storage,ext4' : '',
+      settings.kernelArguments,
+    ]
       .filter((words) => words !== '')
       .join(' '),
     serialConsole: settings.machine.serialConsole,
@@ -137,15 +149,17 @@ function planBoot(image: InspectedImage, settings: BuildSettings): Result<BootPl
 function editsOf(image: InspectedImage, settings: BuildSettings, rootUuid: string): Result<TreeEdits> {
   const { machine, kernelArguments } = settings
   const isSystemd = image.init?.kind === 'systemd'
-  const hasSerialConsole = machine.serialConsole || /\bconsole=ttyS0\b/.test(kernelArguments)
+  const console = `console=${serialPortOf(image.architecture)}`
+  const hasSerialConsole = machine.serialConsole || kernelArguments.split(/[ ,]/).includes(console)
   const chosen = settingsEdits(image, machine, hasSerialConsole)
   if (!chosen.ok) return chosen
   const residue = machineEdits({
-    hostname: machine.hostname ?? hostnameOf(image.name),
+    hostname: machine.hostname ?? ownHostname(image.files.hostname) ?? hostnameOf(image.name),
     rootUuid,
-    systemd: isSystemd,
+    init: image.init?.kind ?? 'unknown',
     resolved: isSystemd && image.hasResolved,
     masked: image.files.masked,
+    own: image.files,
   })
   return ok(joinEdits(residue, chosen.value))
 }

@@ -48,9 +48,9 @@ interface Kept {
 }
 
 /**
- * Applies edits to a tar stream while it passes: removed entries go, emptied
- * directories lose what is in them, added entries come at the end. All else
- * passes unchanged and uncopied.
+ * Applies edits to a tar stream while it passes: removed entries go, as does
+ * what is in emptied directories, which come at the end with the added
+ * entries. All else passes unchanged and uncopied.
  *
  * A hard link to a removed file becomes that file, as the two are one; further
  * links to it follow. Only removed files of up to 1 MiB (16 MiB in all) are
@@ -198,7 +198,9 @@ function createFilter(edits: TreeEdits): {
   const addedDirectories = new Set(
     edits.added.filter((entry) => !hasNothingBelow(entry)).map(({ path }) => path),
   )
-  const emptied = new Set(edits.emptied)
+  const emptied = new Set(edits.emptied.map(({ path }) => path))
+  /** Those that the tree has as symlinks, which stay; of what comes twice the last counts. */
+  const linked = new Set<string>()
   /** What the tree has at the parents of added entries: true for a directory. */
   const parents = new Map<string, boolean>()
   for (const { path } of edits.added) for (const parent of ancestors(path)) parents.set(parent, false)
@@ -218,7 +220,14 @@ function createFilter(edits: TreeEdits): {
 
   return {
     take(entry, output) {
-      if (goes(entry.path)) {
+      if (emptied.has(entry.path)) {
+        if (entry.header.type !== '2') linked.delete(entry.path)
+        else {
+          linked.add(entry.path)
+          return passOn(entry, output)
+        }
+      }
+      if (emptied.has(entry.path) || goes(entry.path)) {
         if (entry.header.type === '5' || entry.header.type === '1') return 'drop'
         // A sparse file's records cannot be written again one by one.
         if ([...entry.records.keys()].some((key) => key.startsWith('GNU.sparse.'))) return 'drop'
@@ -233,7 +242,8 @@ function createFilter(edits: TreeEdits): {
         seen.add(entry.path)
         parents.set(entry.path, entry.header.type === '5')
       }
-      if (entry.header.type !== '1' || !goes(entry.linkPath)) return passOn(entry, output)
+      if (entry.header.type !== '1' || !(emptied.has(entry.linkPath) || goes(entry.linkPath)))
+        return passOn(entry, output)
       const original = kept.get(entry.linkPath)
       if (original === undefined) {
         throw new TarFilterError(
@@ -262,6 +272,9 @@ function createFilter(edits: TreeEdits): {
         else if (!isDirectory) {
           throw new TarFilterError(fail('not-supported', { what: `an image whose /${path} is no directory` }))
         }
+      }
+      for (const { path, mode } of edits.emptied) {
+        if (!linked.has(path)) writeEntry({ path, kind: 'directory', mode }, time, output)
       }
       for (const entry of edits.added) writeEntry(entry, time, output)
     },

@@ -9,7 +9,10 @@ import { fullImageId } from './images'
 /** Images whose facts are remembered. */
 const REMEMBERED = 200
 
-/** What lies in the image's file system, by image id: an id names its content. */
+/**
+ * What lies in the image's file system, by image id: an id names its content. In memory alone: a look takes less than
+ * two seconds, and what was kept on a disk would have to be proven anew with each version that looks for more.
+ */
 const remembered = new Map<string, FileFacts>()
 
 /**

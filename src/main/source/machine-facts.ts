@@ -5,6 +5,9 @@ import type { TreeFiles } from './tree-files'
 const MIB = 1024 * 1024
 /** Users whose folders are looked into. */
 const USER_LIMIT = 20
+/** Files of a new user's home, and bytes of each. */
+const SKELETON_LIMIT = 20
+const SKELETON_FILE_LIMIT = 64 * 1024
 /** PATH_MAX (path_resolution(7)): nothing is found behind a longer one. */
 const LONGEST_PATH = 4096
 
@@ -24,6 +27,15 @@ export interface MachineFacts extends Pick<ImageFacts, 'packageManager' | 'netwo
     group: TextFile | null
     gshadow: TextFile | null
     inittab: TextFile | null
+    hostname: TextFile | null
+    hosts: TextFile | null
+    fstab: TextFile | null
+    /** ifupdown's, with what it says of interfaces. */
+    interfaces: TextFile | null
+    /** Whether /etc/resolv.conf says something: a link, or a file with more than comments. */
+    hasResolver: boolean
+    /** What a new user's home begins with (useradd(8), `SKEL_DIR`); paths in it. */
+    skeleton: readonly (TextFile & { path: string })[]
     /** Those of `soughtPaths` that are there. */
     present: readonly string[]
     /** Units of systemd that the image has masked, as images made for containers do. */
@@ -31,8 +43,26 @@ export interface MachineFacts extends Pick<ImageFacts, 'packageManager' | 'netwo
   }
 }
 
+/** Files that settings change, or that decide how. */
+const textPaths = {
+  passwd: '/etc/passwd',
+  shadow: '/etc/shadow',
+  group: '/etc/group',
+  gshadow: '/etc/gshadow',
+  inittab: '/etc/inittab',
+  hostname: '/etc/hostname',
+  hosts: '/etc/hosts',
+  fstab: '/etc/fstab',
+  interfaces: '/etc/network/interfaces',
+} as const
+
 /** What decides how a setting is made. */
-const soughtPaths = ['/bin/bash', '/lib/systemd/system/ssh.service'] as const
+const soughtPaths = [
+  '/bin/bash',
+  '/etc/init.d/agetty',
+  '/lib/systemd/system/ssh.service',
+  '/usr/bin/ssh-keygen',
+] as const
 
 const managers: readonly [NonNullable<ImageFacts['packageManager']>, string][] = [
   ['apt', '/usr/bin/apt-get'],
@@ -95,22 +125,29 @@ export async function machineFacts(files: TreeFiles, init: ImageFacts['init']): 
     return bytes === null ? null : { text: bytes.toString('latin1'), mode: entry.permissions }
   }
 
-  const names = ['passwd', 'shadow', 'group', 'gshadow', 'inittab'] as const
-  const [[passwd, shadow, group, gshadow, inittab], present, masked, installed, equipment, network] =
-    await Promise.all([
-      Promise.all(names.map((name) => textFile(`/etc/${name}`))),
-      filter(soughtPaths, isThere),
-      filter(maskedInContainers, async (unit) => {
-        const entry = await files.stat(`/etc/systemd/system/${unit}`)
-        return entry?.kind === 'link' && entry.target === '/dev/null'
-      }),
-      filter(managers, ([, path]) => isThere(path)),
-      filter(Object.keys(equipmentPaths) as Equipment[], (name) => anyOf(equipmentPaths[name])),
-      findNetwork(files, init),
-    ])
+  async function texts<const Name extends string>(
+    names: Readonly<Record<Name, string>>,
+  ): Promise<Record<Name, TextFile | null>> {
+    const entries = Object.entries<string>(names).map(async ([name, path]) => [name, await textFile(path)])
+    return Object.fromEntries(await Promise.all(entries)) as Record<Name, TextFile | null>
+  }
 
-  const accounts = parsePasswd(passwd?.text ?? '').filter(({ shell }) => isLoginShell(shell))
-  const withPassword = usersWithPassword(shadow?.text ?? '')
+  const [named, hasResolver, skeleton, present, masked, installed, equipment, network] = await Promise.all([
+    texts(textPaths),
+    isFilled(files, '/etc/resolv.conf'),
+    skeletonOf(files, textFile),
+    filter(soughtPaths, isThere),
+    filter(maskedInContainers, async (unit) => {
+      const entry = await files.stat(`/etc/systemd/system/${unit}`)
+      return entry?.kind === 'link' && entry.target === '/dev/null'
+    }),
+    filter(managers, ([, path]) => isThere(path)),
+    filter(Object.keys(equipmentPaths) as Equipment[], (name) => anyOf(equipmentPaths[name])),
+    findNetwork(files, init),
+  ])
+
+  const accounts = parsePasswd(named.passwd?.text ?? '').filter(({ shell }) => isLoginShell(shell))
+  const withPassword = usersWithPassword(named.shadow?.text ?? '')
   const users = await Promise.all(
     accounts.slice(0, USER_LIMIT).map(async ({ name, id, home }) => ({
       name: Buffer.from(name, 'latin1').toString('utf8'),
@@ -125,16 +162,37 @@ export async function machineFacts(files: TreeFiles, init: ImageFacts['init']): 
     network,
     users,
     equipment,
-    files: {
-      passwd: passwd ?? null,
-      shadow: shadow ?? null,
-      group: group ?? null,
-      gshadow: gshadow ?? null,
-      inittab: inittab ?? null,
-      present,
-      masked,
-    },
+    files: { ...named, hasResolver, skeleton, present, masked },
   }
+}
+
+/** Whether a file of settings says something: it leads elsewhere, or has a line that is no comment. */
+async function isFilled(files: TreeFiles, path: string): Promise<boolean> {
+  const entry = await files.stat(path)
+  if (entry?.kind !== 'file') return entry?.kind === 'link'
+  const text = (await files.read(path, MIB))?.toString('latin1') ?? ''
+  return text.split('\n').some((line) => /^[^#;\s]/.test(line.trimStart()))
+}
+
+async function skeletonOf(
+  files: TreeFiles,
+  textFile: (path: string) => Promise<TextFile | null>,
+): Promise<MachineFacts['files']['skeleton']> {
+  const paths: string[] = []
+  for await (const { name } of files.list('/etc/skel', MIB)) {
+    // The folder's own name comes first.
+    const parts = name.split('/').slice(1)
+    if (parts.length > 0 && !parts.some((part) => ['', '.', '..'].includes(part))) paths.push(parts.join('/'))
+    if (paths.length === SKELETON_LIMIT) break
+  }
+  const found = await Promise.all(
+    paths.map(async (path) => {
+      const file =
+        (await files.stat(`/etc/skel/${path}`))?.kind === 'file' ? await textFile(`/etc/skel/${path}`) : null
+      return file === null || file.text.length > SKELETON_FILE_LIMIT ? [] : [{ path, ...file }]
+    }),
+  )
+  return found.flat()
 }
 
 /** What sets up the network when the machine boots: it must be started by the init, and know an interface. */

@@ -52,9 +52,14 @@ export function applyEdits(writer: Ext4Writer, edits: TreeEdits): void {
   const changed = [...edits.removed, ...edits.added.map(({ path }) => path)].map((path) =>
     path.slice(0, Math.max(0, path.lastIndexOf('/'))),
   )
-  for (const path of new Set([...changed, ...edits.emptied])) writer.touchDirectory(path)
+  for (const path of new Set(changed)) writer.touchDirectory(path)
   for (const path of edits.removed) writer.remove(path)
-  for (const path of edits.emptied) writer.empty(path)
+  for (const { path, mode } of edits.emptied) {
+    const inode = writer.tree.lookup(path)
+    if (inode !== null && writer.inodes.isSymlink(inode)) continue
+    writer.empty(path)
+    writer.directory(path, writer.defaults(mode))
+  }
   for (const entry of edits.added) {
     const { user, group } = entry.owner ?? { user: 0, group: 0 }
     const attributes = { ...writer.defaults(entry.mode), uid: user, gid: group }

@@ -142,8 +142,8 @@ async function write(
   const kernels = kernelsIn(writer)
   const kernel = boot === null ? null : chooseKernel(writer, boot.kernel)
   if (boot !== null && kernel !== null) {
-    const { kernelArguments, serialConsole } = boot
-    const entry: BootEntry = { rootUuid: uuid, ...kernel, kernelArguments, serialConsole }
+    const { architecture, kernelArguments, serialConsole } = boot
+    const entry: BootEntry = { rootUuid: uuid, architecture, ...kernel, kernelArguments, serialConsole }
     if (loaders.bios !== null) {
       // The boot code does not use the number of sectors; a size found by the content is not known yet.
       installExtlinux(writer, loaders.bios.extlinux, entry, hasEsp, wanted ?? 0)

@@ -59,7 +59,13 @@ export async function buildWithKernelEngine(context: JobContext, build: KernelBu
   }
   const edits = joinEdits(
     build.edits,
-    bootEdits({ rootUuid: build.uuid, ...request, serialConsole: build.serialConsole }),
+    // The one that this engine makes disks for.
+    bootEdits({
+      rootUuid: build.uuid,
+      architecture: 'amd64',
+      ...request,
+      serialConsole: build.serialConsole,
+    }),
   )
   let phase = ''
   // The helper counts bytes; how many there will be is known here.

@@ -37,9 +37,10 @@ export function accountEdits(image: InspectedImage, machine: MachineSettings): R
   const isNamed = !machine.runCommand || nameless(image) === null
   if (rootPassword.kind === 'keep' && user === null && sshKeys.length === 0 && isNamed) return ok(noEdits)
   const { files } = image
-  const passwd = readTable(files.passwd)
+  const passwd =
+    files.passwd === null ? [['root', 'x', '0', '0', 'root', '/root', '/bin/sh']] : readTable(files.passwd)
   const shadow = readTable(files.shadow)
-  const group = readTable(files.group)
+  const group = files.group === null ? [['root', 'x', '0', '']] : readTable(files.group)
   const gshadow = readTable(files.gshadow)
 
   const setPassword = (name: string, hash: string): void => {
@@ -74,10 +75,7 @@ export function accountEdits(image: InspectedImage, machine: MachineSettings): R
         group.push([user.name, 'x', String(id.group), ''])
         if (files.gshadow !== null) gshadow.push([user.name, '!', '', ''])
       }
-      added.push({
-        ...{ path: `home/${user.name}`, kind: 'directory', mode: 0o700 },
-        owner: { user: id.user, group: id.group },
-      })
+      added.push(...newHome(`home/${user.name}`, { user: id.user, group: id.group }, files.skeleton))
       // Nothing matches it, and unlike `!` it does not keep keys from working (sshd(8), "LOGIN PROCESS").
       setPassword(user.name, user.passwordHash ?? '*')
     } else if (user.passwordHash !== null) setPassword(user.name, user.passwordHash)
@@ -85,7 +83,7 @@ export function accountEdits(image: InspectedImage, machine: MachineSettings): R
     for (const table of [group, gshadow]) for (const name of groups) join(find(table, name), user.name)
     if (user.sudo) {
       // Who has no password cannot be asked for it.
-      const how = user.passwordHash === null ? 'NOPASSWD: ALL' : 'ALL'
+      const how = hasPassword(find(shadow, user.name)) ? 'ALL' : 'NOPASSWD: ALL'
       added.push(textFile('etc/sudoers.d/slipway', [`${user.name} ALL=(ALL:ALL) ${how}`], 0o440))
     }
   }
@@ -93,14 +91,41 @@ export function accountEdits(image: InspectedImage, machine: MachineSettings): R
   return ok({
     ...noEdits,
     added: [
-      // An image without them gets none that are empty.
-      ...(passwd.length === 0 ? [] : [tableFile('etc/passwd', passwd, files.passwd, 0o644, null)]),
+      tableFile('etc/passwd', passwd, files.passwd, 0o644, null),
+      // An image without one gets none that is empty.
       ...(shadow.length === 0 ? [] : [tableFile('etc/shadow', shadow, files.shadow, 0o600, group)]),
-      ...(group.length === 0 ? [] : [tableFile('etc/group', group, files.group, 0o644, null)]),
+      tableFile('etc/group', group, files.group, 0o644, null),
       ...(files.gshadow === null ? [] : [tableFile('etc/gshadow', gshadow, files.gshadow, 0o600, group)]),
       ...added,
     ],
   })
+}
+
+/** Whether a line of shadow(5) has a password that somebody can be asked for. */
+function hasPassword(line: string[] | undefined): boolean {
+  return line?.[1] !== undefined && /^[^!*]/.test(line[1])
+}
+
+/** A home with what the image gives to its new users (useradd(8)). */
+function newHome(
+  path: string,
+  owner: NonNullable<AddedEntry['owner']>,
+  skeleton: InspectedImage['files']['skeleton'],
+): AddedEntry[] {
+  const folders = new Set<string>()
+  for (const file of skeleton) {
+    for (let at = posix.dirname(file.path); at !== '.'; at = posix.dirname(at)) folders.add(at)
+  }
+  return [
+    { path, kind: 'directory', mode: 0o700, owner },
+    ...[...folders]
+      .sort()
+      .map((folder): AddedEntry => ({ path: `${path}/${folder}`, kind: 'directory', mode: 0o755, owner })),
+    ...skeleton.map((file): AddedEntry => ({
+      ...{ path: `${path}/${file.path}`, kind: 'file', mode: file.mode, owner },
+      content: Buffer.from(file.text, 'latin1'),
+    })),
+  ]
 }
 
 /** The numbers of a USER for whom the image has no name; null when he has one, or is root. */

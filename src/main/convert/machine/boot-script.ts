@@ -1,6 +1,6 @@
 import type { InspectedImage } from '../../source/tree-source'
 import type { MachineSettings } from '../../../shared/machine'
-import type { AddedEntry } from '../edits'
+import { noEdits, type TreeEdits } from '../edits'
 import { shellWord, textFile } from './text'
 
 export const BOOT_SCRIPT = 'etc/slipway/boot'
@@ -8,7 +8,11 @@ export const BOOT_SCRIPT = 'etc/slipway/boot'
 const GROW_MARK = 'etc/slipway/grow-root'
 
 /** New keys in the place of those that every machine of the image would share (ssh-keygen(1), `-A`). */
-const sshKeys = ['if command -v ssh-keygen >/dev/null; then', '    ssh-keygen -A || failed=1', 'fi']
+const sshKeys = ['ssh-keygen -A || failed=1']
+const hostKeys = ['rsa', 'dsa', 'ecdsa', 'ed25519'].flatMap((type) => [
+  `etc/ssh/ssh_host_${type}_key`,
+  `etc/ssh/ssh_host_${type}_key.pub`,
+])
 
 /**
  * The root partition and its file system take what is free behind them. By
@@ -41,17 +45,29 @@ fi`
   .trim()
   .split('\n')
 
-/** Its name is there only when it is whole, also after the power went. */
-const swapFile = (bytes: number): string[] => [
-  'if [ ! -e /swapfile ]; then',
-  '    rm -f /swapfile.new',
-  `    (umask 077 && { fallocate -l ${bytes} /swapfile.new || head -c ${bytes} /dev/zero > /swapfile.new; }) \\`,
-  '        && mkswap /swapfile.new && sync && mv /swapfile.new /swapfile || failed=1',
-  'fi',
-  'if [ -e /swapfile ] && ! grep -q ^/swapfile /proc/swaps; then',
-  '    swapon /swapfile || failed=1',
-  'fi',
-]
+/** Its name is there only when it is whole, also after the power went; it takes nothing that is not free. */
+const swapFile = (bytes: number): string[] =>
+  `
+make_swap() {
+    rm -f /swapfile.new
+    free=$(df -Pk / | while read -r _ _ _ available _; do echo "$available"; done | tail -n 1)
+    if [ "$free" -lt ${Math.ceil(bytes / 1024)} ]; then
+        echo "no room for a swap file of ${bytes} bytes: $free KiB are free"
+        return 1
+    fi
+    (umask 077 && { fallocate -l ${bytes} /swapfile.new || head -c ${bytes} /dev/zero > /swapfile.new; }) \\
+        && mkswap /swapfile.new && sync && mv /swapfile.new /swapfile && return 0
+    rm -f /swapfile.new
+    return 1
+}
+if [ ! -e /swapfile ]; then
+    make_swap || failed=1
+fi
+if [ -e /swapfile ] && ! grep -q ^/swapfile /proc/swaps; then
+    swapon /swapfile || failed=1
+fi`
+    .trim()
+    .split('\n')
 
 /** Debian and others have the descriptions of languages, from which one is made (localedef(1)). */
 function language(locale: string): string[] {
@@ -70,19 +86,24 @@ function language(locale: string): string[] {
  * One script for every init, of what POSIX has and util-linux.
  * @param image what the image has
  * @param machine what was chosen
- * @returns nothing when there is nothing to do
+ * @returns what is added, and the keys that it makes anew; nothing when there is nothing to do
  */
-export function bootScript(image: InspectedImage, machine: MachineSettings): AddedEntry[] {
+export function bootScript(image: InspectedImage, machine: MachineSettings): TreeEdits {
+  const hasKeys = image.equipment.includes('sshd') && image.files.present.includes('/usr/bin/ssh-keygen')
   const steps = [
-    image.equipment.includes('sshd') ? sshKeys : [],
+    hasKeys ? sshKeys : [],
     machine.growRoot ? growRoot : [],
     machine.swapBytes === null ? [] : swapFile(machine.swapBytes),
     machine.locale === null || /^(?:C|POSIX)\b/.test(machine.locale) ? [] : language(machine.locale),
   ].filter((step) => step.length > 0)
-  if (steps.length === 0) return []
+  if (steps.length === 0) return noEdits
   const lines = ['#!/bin/sh', '# Written by Slipway.', 'failed=0', ...steps.flat(), 'exit "$failed"']
-  return [
-    textFile(BOOT_SCRIPT, lines, 0o755),
-    ...(machine.growRoot ? [textFile(GROW_MARK, ['Gone when the root has grown.'])] : []),
-  ]
+  return {
+    ...noEdits,
+    removed: hasKeys ? hostKeys : [],
+    added: [
+      textFile(BOOT_SCRIPT, lines, 0o755),
+      ...(machine.growRoot ? [textFile(GROW_MARK, ['Gone when the root has grown.'])] : []),
+    ],
+  }
 }

@@ -3,6 +3,7 @@ import { unmetSettings } from '../../../shared/image'
 import type { MachineSettings } from '../../../shared/machine'
 import type { InspectedImage } from '../../source/tree-source'
 import { joinEdits, noEdits, type TreeEdits } from '../edits'
+import { serialPortOf } from '../boot-files'
 import { accountEdits } from './accounts'
 import { applicationFiles } from './application'
 import { bootScript } from './boot-script'
@@ -36,23 +37,28 @@ export function settingsEdits(
   const script = bootScript(image, machine)
   const isSystemd = image.init?.kind === 'systemd'
   const things = {
-    bootScript: script.length > 0,
+    bootScript: script.added.length > 0,
     application: application.value.length > 0 && !isSystemd,
     // Systemd does it by itself.
     serialLogin: hasSerialConsole && !isSystemd,
+    serialPort: serialPortOf(image.architecture),
   }
-  // An image that boots by an init of its own keeps its serial line and its keys to itself.
-  const isKnown = image.init?.kind !== 'unknown'
+  const started = Object.values<unknown>(things).includes(true) ? startEdits(image, things) : ok([])
   const isNeeded =
     things.application || machine.growRoot || machine.swapBytes !== null || machine.locale !== null
-  const hasWork = Object.values(things).includes(true) && (isKnown || isNeeded)
-  const started = hasWork ? startEdits(image, things) : ok([])
-  if (!started.ok) return started
+  if (!started.ok && isNeeded) return started
   return ok(
-    joinEdits(accounts.value, network.value, localeEdits(machine), {
-      ...noEdits,
-      added: [...script, ...application.value, ...started.value, ...sshServer(image, machine)],
-    }),
+    joinEdits(
+      accounts.value,
+      network.value,
+      localeEdits(machine),
+      // An image whose init starts nothing of ours keeps its serial line and its keys to itself.
+      started.ok ? script : noEdits,
+      {
+        ...noEdits,
+        added: [...application.value, ...(started.ok ? started.value : []), ...sshServer(image, machine)],
+      },
+    ),
   )
 }
 

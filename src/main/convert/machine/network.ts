@@ -4,10 +4,15 @@ import type { InspectedImage } from '../../source/tree-source'
 import type { AddedEntry, TreeEdits } from '../edits'
 import { noEdits } from '../edits'
 import { alias, wantedBy } from './systemd'
-import { linkTo, textFile } from './text'
+import { linesOf, linkTo, shellWord, textFile } from './text'
 
 type Manager = NonNullable<InspectedImage['network']>
 
+/** Of several files that fit an interface the first by name counts (systemd.network(5)), the image's own among them. */
+const NETWORKD_FOLDER = 'etc/systemd/network'
+/** The highest there is: of several connections that fit an interface, that is taken (nm-settings-nmcli(5), `connection.autoconnect-priority`). */
+const FIRST_CHOICE = 'autoconnect-priority=999'
+const INTERFACES_SCRIPT = 'etc/slipway/interfaces'
 const WPA_CONFIGURATION = 'etc/wpa_supplicant/slipway.conf'
 
 /**
@@ -61,7 +66,7 @@ function networkdFiles({ network, wifi }: MachineSettings): AddedEntry[] {
             ...network.nameservers.map((server) => `DNS=${server}`),
           ]
     added.push(
-      textFile('etc/systemd/network/80-slipway-ethernet.network', [
+      textFile(`${NETWORKD_FOLDER}/0-slipway-ethernet.network`, [
         '[Match]',
         'Type=ether',
         // Adapters alone: bridges and the ends of containers are of this type, too. Systemd before 251 passes over it.
@@ -75,7 +80,7 @@ function networkdFiles({ network, wifi }: MachineSettings): AddedEntry[] {
   if (wifi !== null) {
     added.push(
       wpaConfiguration(wifi),
-      textFile('etc/systemd/network/80-slipway-wifi.network', [
+      textFile(`${NETWORKD_FOLDER}/0-slipway-wifi.network`, [
         ...['[Match]', 'Type=wlan', '', '[Network]', 'DHCP=yes', '', '[DHCPv4]'],
         // Where both are plugged in, the cable is taken.
         'RouteMetric=2048',
@@ -100,27 +105,20 @@ function networkdFiles({ network, wifi }: MachineSettings): AddedEntry[] {
   return added
 }
 
-/** Its keyfiles (nm-settings-keyfile(5)); without one it takes every Ethernet by DHCP. */
+/** Its keyfiles (nm-settings-keyfile(5)). */
 function networkManagerFiles({ network, wifi }: MachineSettings): AddedEntry[] {
   const folder = 'etc/NetworkManager/system-connections'
   const added: AddedEntry[] = [wantedBy('NetworkManager.service', 'multi-user.target')]
-  if (network.kind === 'static') {
-    const version = network.address.includes(':') ? 'ipv6' : 'ipv4'
-    const address = [network.address, ...(network.gateway === null ? [] : [network.gateway])].join(',')
-    const servers = { ipv4: [] as string[], ipv6: [] as string[] }
-    for (const server of network.nameservers) servers[server.includes(':') ? 'ipv6' : 'ipv4'].push(server)
-    const method = (one: 'ipv4' | 'ipv6'): string[] => [
-      `[${one}]`,
-      ...(one === version
-        ? ['method=manual', `address1=${address}`]
-        : [`method=${one === 'ipv6' ? 'auto' : 'disabled'}`]),
-      ...(servers[one].length === 0 ? [] : [`dns=${servers[one].join(';')};`]),
-    ]
-    const lines = ['[connection]', 'id=slipway-ethernet', 'type=ethernet', 'multi-connect=3', '']
+  if (network.kind !== 'keep') {
     added.push(
       textFile(
         `${folder}/slipway-ethernet.nmconnection`,
-        [...lines, ...method('ipv4'), '', ...method('ipv6')],
+        [
+          ...['[connection]', 'id=slipway-ethernet', 'type=ethernet', FIRST_CHOICE],
+          // On every Ethernet that there is, not on the first alone.
+          'multi-connect=3',
+          ...networkManagerAddresses(network),
+        ],
         0o600,
       ),
     )
@@ -132,7 +130,7 @@ function networkManagerFiles({ network, wifi }: MachineSettings): AddedEntry[] {
       textFile(
         `${folder}/slipway-wifi.nmconnection`,
         [
-          ...['[connection]', 'id=slipway-wifi', 'type=wifi', '', '[wifi]', `ssid=${name}`, ''],
+          ...['[connection]', 'id=slipway-wifi', 'type=wifi', FIRST_CHOICE, '', '[wifi]', `ssid=${name}`, ''],
           ...['[wifi-security]', 'key-mgmt=wpa-psk', `psk=${wifi.key}`],
         ],
         0o600,
@@ -142,41 +140,134 @@ function networkManagerFiles({ network, wifi }: MachineSettings): AddedEntry[] {
   return added
 }
 
-/** interfaces(5): patterns of names, since it knows no types; all that Ethernet and Wi-Fi are called by. */
+function networkManagerAddresses(network: Exclude<MachineSettings['network'], { kind: 'keep' }>): string[] {
+  if (network.kind === 'dhcp') return ['', '[ipv4]', 'method=auto', '', '[ipv6]', 'method=auto']
+  const version = network.address.includes(':') ? 'ipv6' : 'ipv4'
+  const address = [network.address, ...(network.gateway === null ? [] : [network.gateway])].join(',')
+  const method = (one: 'ipv4' | 'ipv6'): string[] => {
+    const servers = network.nameservers.filter((server) => server.includes(':') === (one === 'ipv6'))
+    return [
+      '',
+      `[${one}]`,
+      ...(one === version
+        ? ['method=manual', `address1=${address}`]
+        : [`method=${one === 'ipv6' ? 'auto' : 'disabled'}`]),
+      ...(servers.length === 0 ? [] : [`dns=${servers.join(';')};`]),
+    ]
+  }
+  return [...method('ipv4'), ...method('ipv6')]
+}
+
+/**
+ * interfaces(5). Debian's has patterns of names, since it knows no types: all that Ethernet and Wi-Fi are called by.
+ * Those of OpenRC's distributions have none: a service writes the names down at each boot.
+ */
 function ifupdownFiles({ network, wifi }: MachineSettings, image: InspectedImage): AddedEntry[] {
-  const lines = ['auto lo', 'iface lo inet loopback']
+  const isWritten = image.init?.kind === 'openrc'
+  const own = image.files.interfaces
+  // With Wi-Fi alone the image's own lines stay.
+  const lines =
+    network.kind === 'keep' && own !== null ? linesOf(own.text) : ['auto lo', 'iface lo inet loopback']
   const added: AddedEntry[] = []
-  // Alpine's ifupdown-ng has no patterns, and its kernel names are not changed.
-  const hasPatterns = image.init?.kind !== 'openrc'
-  const ethernet = hasPatterns ? 'ethernet' : 'eth0'
-  const wireless = hasPatterns ? 'wireless' : 'wlan0'
-  if (network.kind !== 'keep') {
-    lines.push('', hasPatterns ? 'auto /en*=ethernet /eth*=ethernet' : 'auto eth0')
-    if (network.kind === 'dhcp') lines.push(`iface ${ethernet} inet dhcp`)
-    else {
-      lines.push(
-        `iface ${ethernet} ${network.address.includes(':') ? 'inet6' : 'inet'} static`,
-        `    address ${network.address}`,
-        ...(network.gateway === null ? [] : [`    gateway ${network.gateway}`]),
-      )
-      added.push(
-        textFile(
-          'etc/resolv.conf',
-          network.nameservers.map((server) => `nameserver ${server}`),
-        ),
-      )
-    }
+  const ethernet = network.kind === 'keep' ? null : ethernetLines(network)
+  const wireless = wifi === null ? null : ['inet dhcp', `    wpa-conf /${WPA_CONFIGURATION}`]
+  if (!isWritten) {
+    if (ethernet !== null)
+      lines.push('', 'auto /en*=ethernet /eth*=ethernet', ...stanza('ethernet', ethernet))
+    if (wireless !== null) lines.push('', 'allow-hotplug /wl*=wireless', ...stanza('wireless', wireless))
   }
-  if (wifi !== null) {
-    lines.push('', hasPatterns ? 'allow-hotplug /wl*=wireless' : 'auto wlan0')
-    lines.push(`iface ${wireless} inet dhcp`, `    wpa-conf /${WPA_CONFIGURATION}`)
-    added.push(wpaConfiguration(wifi))
+  if (network.kind === 'static' && network.nameservers.length > 0) {
+    const servers = network.nameservers.map((server) => `nameserver ${server}`)
+    added.push(textFile('etc/resolv.conf', servers))
   }
-  added.push(textFile('etc/network/interfaces', lines))
+  if (wifi !== null) added.push(wpaConfiguration(wifi))
+  if (isWritten) added.push(...interfacesService(lines, ethernet, wireless))
+  // Bytes as they are.
+  else
+    added.push({
+      ...{ path: 'etc/network/interfaces', kind: 'file', mode: own?.mode ?? 0o644 },
+      content: Buffer.from(`${lines.join('\n')}\n`, 'latin1'),
+    })
   if (image.init?.kind === 'systemd') added.push(wantedBy('networking.service', 'multi-user.target'))
-  if (image.init?.kind === 'openrc')
-    added.push(linkTo('etc/runlevels/boot/networking', '/etc/init.d/networking'))
+  if (isWritten) added.push(linkTo('etc/runlevels/boot/networking', '/etc/init.d/networking'))
   return added
+}
+
+/** What comes behind the interface's name. */
+function ethernetLines(network: Exclude<MachineSettings['network'], { kind: 'keep' }>): string[] {
+  if (network.kind === 'dhcp') return ['inet dhcp']
+  return [
+    `${network.address.includes(':') ? 'inet6' : 'inet'} static`,
+    `    address ${network.address}`,
+    ...(network.gateway === null ? [] : [`    gateway ${network.gateway}`]),
+  ]
+}
+
+function stanza(name: string, [first = '', ...rest]: readonly string[]): string[] {
+  return [`iface ${name} ${first}`, ...rest]
+}
+
+/**
+ * Writes /etc/network/interfaces at each boot, with the interfaces that there are: adapters (what has a device) whose
+ * type is Ethernet's (1, ARPHRD_ETHER), those with a radio apart (Documentation/ABI/testing/sysfs-class-net).
+ * @param first lines before them
+ * @param ethernet what to do with a cable's, or null for nothing
+ * @param wireless what to do with a radio's
+ */
+function interfacesService(
+  first: readonly string[],
+  ethernet: readonly string[] | null,
+  wireless: readonly string[] | null,
+): AddedEntry[] {
+  const print = (lines: readonly string[] | null): string[] =>
+    lines === null
+      ? ['        :']
+      : [
+          `        printf '\\nauto %s\\niface %s %s\\n' "$name" "$name" ${shellWord(lines[0] ?? '')}`,
+          ...lines.slice(1).map((line) => `        printf '%s\\n' ${shellWord(line)}`),
+        ]
+  return [
+    textFile(
+      INTERFACES_SCRIPT,
+      [
+        '#!/bin/sh',
+        '# Written by Slipway: /etc/network/interfaces, by what the interfaces are.',
+        'interfaces() {',
+        ...first.map((line) => `    printf '%s\\n' ${shellWord(line)}`),
+        '    for device in "$1"/*; do',
+        '        [ -e "$device/device" ] && [ "$(cat "$device/type")" = 1 ] || continue',
+        '        name=${device##*/}',
+        '        if [ -e "$device/phy80211" ] || [ -e "$device/wireless" ]; then',
+        ...print(wireless),
+        '        else',
+        ...print(ethernet),
+        '        fi',
+        '    done',
+        '}',
+        'interfaces "${1:-/sys/class/net}" > "${2:-/etc/network/interfaces}"',
+      ],
+      0o755,
+    ),
+    textFile(
+      'etc/init.d/slipway-interfaces',
+      [
+        '#!/sbin/openrc-run',
+        '# Written by Slipway.',
+        'description="Network interfaces, by what they are"',
+        'depend() {',
+        '    after localmount modules hwdrivers',
+        '    before networking',
+        '}',
+        'start() {',
+        '    ebegin "$description"',
+        `    /bin/sh /${INTERFACES_SCRIPT}`,
+        '    eend $?',
+        '}',
+      ],
+      0o755,
+    ),
+    linkTo('etc/runlevels/boot/slipway-interfaces', '/etc/init.d/slipway-interfaces'),
+  ]
 }
 
 /** wpa_supplicant.conf(5): the name in hexadecimal digits, which any bytes are, and the derived key instead of the passphrase. */

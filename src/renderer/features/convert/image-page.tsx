@@ -2,6 +2,7 @@ import { useEffect, useMemo, useState } from 'react'
 import {
   buildSettingsSchema,
   chainOf,
+  swapRoom,
   type BuildSettings,
   type ChainLink,
   type ChainLinkName,
@@ -74,6 +75,7 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
   const change = (changed: (before: BuildSettings) => BuildSettings): void =>
     props.onSettings((before) => changed(before ?? settings))
 
+  const swap = swapRoom(settings.machine)
   const errors = machineErrors(settings.machine)
   const links = withErrors(
     chainOf(facts, settings, props.host?.engines[settings.engine].firmware ?? ['bios']),
@@ -110,8 +112,8 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
           onMachine={(changed) => change((before) => ({ ...before, machine: changed(before.machine) }))}
           errors={errors}
           preparation={preparation}
-          neededBytes={estimate.neededBytes}
-          defaultBytes={estimate.defaultBytes}
+          neededBytes={estimate.neededBytes + swap.neededBytes}
+          defaultBytes={estimate.defaultBytes + swap.defaultBytes}
           host={props.host}
         />
       </Chain>
