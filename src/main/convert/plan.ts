@@ -111,7 +111,7 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
  */
 const containerResidue: TreeEdits = {
   removed: ['.dockerenv', 'etc/resolv.conf', 'etc/hosts', 'etc/hostname', 'etc/mtab', 'dev/console'],
-  emptied: ['dev/pts', 'dev/shm', 'proc', 'sys'],
+  emptied: ['dev/pts', 'dev/shm', 'proc', 'sys'].map((path) => ({ path, mode: 0o755 })),
   added: [],
 }
 
