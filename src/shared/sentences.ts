@@ -19,8 +19,16 @@ const byteUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'peta
  */
 export function unprovenWriting(platform: string): string | null {
   if (platform === 'linux') return null
-  const system = platform === 'darwin' ? 'macOS' : platform === 'win32' ? 'Windows' : 'this system'
+  if (platform === 'darwin') {
+    return 'Writing drives on macOS is not yet proven on hardware. Pull out every other drive first, or write the disk’s file from Linux.'
+  }
+  const system = platform === 'win32' ? 'Windows' : 'this system'
   return `Slipway’s rules for drives on ${system} are not yet proven on hardware, so it shows the drives and writes none of them. Write the disk’s file with another program, or from Linux.`
+}
+
+/** Whether Slipway writes drives on a system at all. */
+export function writesDrives(platform: string): boolean {
+  return platform === 'linux' || platform === 'darwin'
 }
 
 /**

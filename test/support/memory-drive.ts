@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import { encodeGpt } from '../../src/main/disk/gpt'
-import { DriveError, type FlashDevice } from '../../src/main/helper/flash-device'
+import { DriveError } from '../../src/main/helper/drive-io'
+import { type FlashDevice } from '../../src/main/helper/flash-device'
 import { HEAD_BYTES } from '../../src/main/helper/flash-track'
 import type { WritePlan } from '../../src/main/helper/flash-write'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DriveError } from '../../src/main/helper/flash-device'
+import { DriveError } from '../../src/main/helper/drive-io'
 import { GPT_HEADER } from '../../src/main/disk/gpt'
 import { HEAD_BYTES } from '../../src/main/helper/flash-track'
 import { writeDisk, type WritePlan } from '../../src/main/helper/flash-write'

@@ -343,18 +343,23 @@ describe('an image that is written to a stick directly', () => {
 })
 
 describe('a system on which writing was never proven', () => {
-  for (const [platform, name] of [
-    ['darwin', 'macOS'],
-    ['win32', 'Windows'],
-  ] as const)
-    it(`says so on the sheet and writes nothing (${name})`, async () => {
-      await openSheet({ ...fullTopics, host: { ...host, platform } })
-      const sheet = screen.getByRole('dialog', { name: /^Write my-machine/ })
-      expect(sheet.textContent).toContain(`on ${name} are not yet proven on hardware`)
-      await chooseIn(DRIVES, freeDrive.name)
-      await type('SanDisk Ultra')
-      expect(isEnabled('Erase and write')).toBe(false)
-    })
+  it('is said on the sheet (macOS)', async () => {
+    await openSheet({ ...fullTopics, host: { ...host, platform: 'darwin' } })
+    const sheet = screen.getByRole('dialog', { name: /^Write my-machine/ })
+    expect(sheet.textContent).toContain('Writing drives on macOS is not yet proven on hardware')
+    await chooseIn(DRIVES, freeDrive.name)
+    await type('SanDisk Ultra')
+    expect(isEnabled('Erase and write')).toBe(true)
+  })
+
+  it('is said on the sheet, and nothing is written where it cannot be (Windows)', async () => {
+    await openSheet({ ...fullTopics, host: { ...host, platform: 'win32' } })
+    const sheet = screen.getByRole('dialog', { name: /^Write my-machine/ })
+    expect(sheet.textContent).toContain('on Windows are not yet proven on hardware')
+    await chooseIn(DRIVES, freeDrive.name)
+    await type('SanDisk Ultra')
+    expect(isEnabled('Erase and write')).toBe(false)
+  })
 
   it('is not Linux', async () => {
     await openSheet()

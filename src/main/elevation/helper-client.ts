@@ -73,6 +73,10 @@ export async function runHelperJob(
   onTargets: OnTargets = () => undefined,
 ): Promise<Result<null>> {
   context.signal.throwIfAborted()
+  // Its meeting place and its command line are made for POSIX systems.
+  if (process.platform === 'win32') {
+    return fail('not-supported', { what: `${request.type} as administrator on Windows` })
+  }
   const ownMounts = process.platform === 'linux' && request.type === 'build'
   if (ownMounts && !existsSync(UNSHARE)) {
     return fail('tool-missing', { tool: 'unshare', package: 'util-linux' })

@@ -3,6 +3,7 @@ import { open, readFile, realpath, type FileHandle } from 'node:fs/promises'
 import { fail, ok, type Result } from '../../shared/failure'
 import { deviceNumber } from '../drives/linux/device-number'
 import { runTool } from '../drives/linux/tools'
+import { codeOf, DriveError, guarded, readAll, writeAll } from './drive-io'
 
 /** A drive that is ours alone. Positions, lengths and buffers are multiples of `sectorBytes`. */
 export interface FlashDevice {
@@ -17,16 +18,6 @@ export interface FlashDevice {
   flush(): Promise<void>
   /** Whether the medium that was opened is still there. */
   isPresent(): Promise<boolean>
-}
-
-/** A read or write that the drive refused; `offset` in bytes. */
-export class DriveError extends Error {
-  constructor(
-    readonly offset: number,
-    readonly detail: string,
-  ) {
-    super(`drive error at byte ${offset}: ${detail}`)
-  }
 }
 
 const PAGE_BYTES = 65_536
@@ -66,7 +57,7 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
   try {
     claim = await open(path, constants.O_RDWR | constants.O_EXCL | constants.O_NOFOLLOW)
   } catch (error) {
-    return openFailure(path, codeOf(error))
+    return openFailure(path, error)
   }
   const stat = await claim.stat({ bigint: true })
   if (!stat.isBlockDevice()) {
@@ -98,25 +89,9 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
         // A medium that is exchanged fails one command; when the kernel itself asked first, the next write would reach
         // the new medium (drivers/scsi/sd.c, sd_check_events), and its sequence number alone tells.
         if ((await sequence()) !== opened) throw new DriveError(position, 'another medium is in the drive')
-        for (let done = 0; done < bytes.length;) {
-          const { bytesWritten } = await guarded(
-            position + done,
-            handle.write(bytes, done, bytes.length - done, position + done),
-          )
-          if (bytesWritten === 0) throw new DriveError(position + done, 'nothing written')
-          done += bytesWritten
-        }
+        await writeAll(handle, bytes, position)
       },
-      async read(bytes, position) {
-        for (let done = 0; done < bytes.length;) {
-          const { bytesRead } = await guarded(
-            position + done,
-            handle.read(bytes, done, bytes.length - done, position + done),
-          )
-          if (bytesRead === 0) throw new DriveError(position + done, 'nothing read')
-          done += bytesRead
-        }
-      },
+      read: (bytes, position) => readAll(handle, bytes, position),
       async flush() {
         await guarded(0, claim.sync())
         if (direct !== null) return
@@ -144,7 +119,9 @@ async function openDirect(claim: FileHandle): Promise<FileHandle | null> {
   }
 }
 
-function openFailure(device: string, code: string): Result<never> {
+/** What it means that a drive could not be opened: `drive-busy`, `drive-refused`, `drive-gone` or `drive-io`. */
+export function openFailure(device: string, error: unknown): Result<never> {
+  const code = codeOf(error)
   if (code === 'EBUSY') return fail('drive-busy', { device, detail: code })
   if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM') {
     return fail('drive-refused', { device, reasons: ['read-only'] })
@@ -152,16 +129,4 @@ function openFailure(device: string, code: string): Result<never> {
   if (code === 'ENOMEDIUM') return fail('drive-refused', { device, reasons: ['no-medium'] })
   if (code === 'ENOENT' || code === 'ENXIO' || code === 'ENODEV') return fail('drive-gone', { device })
   return fail('drive-io', { device, offset: 0, detail: code })
-}
-
-async function guarded<T>(offset: number, operation: Promise<T>): Promise<T> {
-  try {
-    return await operation
-  } catch (error) {
-    throw new DriveError(offset, codeOf(error))
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

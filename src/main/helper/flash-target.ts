@@ -17,6 +17,8 @@ import { numbersOf } from './drive-numbers'
 import { claimDevice, type ClaimedDevice } from './flash-device'
 import { waitForOpeners } from './flash-openers'
 import { unmountDrive } from './flash-unmount'
+import { macosSteps } from './macos/device'
+import { windowsSteps } from './windows/device'
 
 /**
  * The verdict on a drive that was asked for, by what this process itself sees. Pure.
@@ -63,11 +65,23 @@ export interface ClaimSteps {
   openers: typeof waitForOpeners
 }
 
-const realSteps: ClaimSteps = {
+const linuxSteps: ClaimSteps = {
   find: findDrives,
   unmount: unmountDrive,
   claim: claimDevice,
   openers: waitForOpeners,
+}
+
+/** The steps of this system. macOS and Windows: not yet proven on hardware. */
+function stepsHere(): ClaimSteps {
+  switch (process.platform) {
+    case 'darwin':
+      return macosSteps
+    case 'win32':
+      return windowsSteps()
+    default:
+      return linuxSteps
+  }
 }
 
 /**
@@ -86,7 +100,7 @@ export async function claimTarget(
   sizeBytes: number,
   asked: Needed,
   loopTargets: boolean,
-  steps: ClaimSteps = realSteps,
+  steps: ClaimSteps = stepsHere(),
 ): Promise<Result<ClaimedDevice>> {
   const { device } = target.drive
   const needed = { ...asked, paths: [...asked.paths, process.execPath, process.argv[1] ?? '/'] }

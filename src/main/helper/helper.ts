@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, unlink } from 'node:fs/promises'
+import { lstat, open, unlink } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { basename, dirname } from 'node:path'
 import { fail, type Result } from '../../shared/failure'
@@ -16,10 +16,15 @@ import { serve, type HelperRequest } from './session'
  * is gone.
  */
 
-/** Uid of whoever asked: pkexec(1) tells it; without pkexec it is whoever runs this. */
-function askingUser(): number {
+/**
+ * Uid of whoever asked. pkexec(1) tells it; macOS tells nobody, and there it is the owner of the folder that was made
+ * for this job; without either it is whoever runs this.
+ * @param directory the meeting place
+ */
+async function askingUser(directory: string): Promise<number> {
   const { PKEXEC_UID } = process.env
   if (PKEXEC_UID !== undefined && /^\d+$/.test(PKEXEC_UID)) return Number(PKEXEC_UID)
+  if (process.platform === 'darwin') return (await lstat(directory)).uid
   return process.getuid?.() ?? 0
 }
 
@@ -80,13 +85,13 @@ async function main(): Promise<number> {
     throw new Error('usage: helper.cjs DIRECTORY')
   }
 
-  const owner = askingUser()
+  const owner = await askingUser(path)
   const directory = await openDirectory(path, owner)
   const secret = await takeSecret(directory, owner)
   const socket = await connectTo(`${directory}/${SOCKET_FILE}`)
   const run = (request: HelperRequest, job: HelperJob): Promise<Result<null>> => {
-    // The guards know Linux alone: elsewhere nothing is judged, so nothing is written.
-    if (process.platform !== 'linux') {
+    const isHere = process.platform === 'linux' || (process.platform === 'darwin' && request.type === 'flash')
+    if (!isHere) {
       return Promise.resolve(
         fail('not-supported', { what: `${request.type} as administrator on this system` }),
       )

@@ -7,18 +7,29 @@ import { parsePlist, type PlistValue } from './plist'
 
 const DISKUTIL = '/usr/sbin/diskutil'
 
-/** Runs diskutil(8), without a shell. */
-function diskutil(words: readonly string[]): Promise<Result<PlistValue>> {
+/** Runs diskutil(8), without a shell, and answers what it prints; `tool-failed`. */
+export function runDiskutil(words: readonly string[]): Promise<Result<string>> {
   return new Promise((resolve) => {
     execFile(DISKUTIL, words, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
-      const value = error === null ? parsePlist(stdout) : null
-      if (value !== null) resolve(ok(value))
+      if (error === null) resolve(ok(stdout))
       else {
-        const exitCode = typeof error?.code === 'number' ? error.code : null
-        resolve(fail('tool-failed', { tool: DISKUTIL, exitCode, output: stderr.trim() }))
+        const exitCode = typeof error.code === 'number' ? error.code : null
+        // What stands against an unmount goes to the one or the other.
+        const output = [stderr, stdout].map((text) => text.trim()).filter((text) => text !== '')
+        resolve(fail('tool-failed', { tool: DISKUTIL, exitCode, output: output.join('\n') }))
       }
     })
   })
+}
+
+/** Asks diskutil(8) for a property list; `tool-failed`. */
+export async function diskutil(words: readonly string[]): Promise<Result<PlistValue>> {
+  const told = await runDiskutil(words)
+  if (!told.ok) return told
+  const value = parsePlist(told.value)
+  return value === null
+    ? fail('tool-failed', { tool: DISKUTIL, exitCode: 0, output: 'no property list' })
+    : ok(value)
 }
 
 /** The whole drives of this Mac; `tool-failed`. Not yet proven on hardware. */

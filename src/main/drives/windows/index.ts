@@ -25,18 +25,24 @@ export async function findWindowsDrives(needed: Needed): Promise<Result<Drive[]>
   return state.ok ? ok(windowsDrives(state.value, needed)) : state
 }
 
+/** By its full path: PATH would let somebody else's program answer. */
+export const POWERSHELL = join(
+  process.env['SystemRoot'] ?? 'C:\\Windows',
+  'System32',
+  'WindowsPowerShell',
+  'v1.0',
+  'powershell.exe',
+)
+
 function askPowerShell(): Promise<Result<WindowsState>> {
-  // By its full path: PATH would let somebody else's program answer.
-  const root = process.env['SystemRoot'] ?? 'C:\\Windows'
-  const tool = join(root, 'System32', 'WindowsPowerShell', 'v1.0', 'powershell.exe')
   const words = ['-NoProfile', '-NonInteractive', '-Command', script]
   return new Promise((resolve) => {
     const options = { maxBuffer: 16 * 1024 * 1024, windowsHide: true }
-    execFile(tool, words, options, (error, stdout, stderr) => {
+    execFile(POWERSHELL, words, options, (error, stdout, stderr) => {
       const exitCode = typeof error?.code === 'number' ? error.code : null
       const parsed = windowsStateSchema.safeParse(error === null ? jsonOf(stdout) : null)
       if (parsed.success) resolve(ok(parsed.data))
-      else resolve(fail('tool-failed', { tool, exitCode, output: stderr.trim() }))
+      else resolve(fail('tool-failed', { tool: POWERSHELL, exitCode, output: stderr.trim() }))
     })
   })
 }

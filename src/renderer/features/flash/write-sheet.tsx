@@ -5,7 +5,7 @@ import type { JobSnapshot } from '../../../shared/job'
 import { useCall } from '../../api/api'
 import { Button } from '../../ui/button'
 import { Checkbox } from '../../ui/field'
-import { unprovenWriting } from '../../../shared/sentences'
+import { unprovenWriting, writesDrives } from '../../../shared/sentences'
 import { FailureNotice, Notice } from '../../ui/notice'
 import { Sheet } from '../../ui/sheet'
 import { DriveChoice } from './drive-choice'
@@ -100,6 +100,7 @@ export function WriteSheet(props: {
   }
 
   const unproven = props.platform === undefined ? null : unprovenWriting(props.platform)
+  const canWrite = props.platform === undefined || writesDrives(props.platform)
   const targets = drives.flatMap((drive) => {
     const confirmation = chosen.get(drive.key)
     return confirmation === undefined ? [] : [{ drive, ...confirmation }]
@@ -135,7 +136,7 @@ export function WriteSheet(props: {
           <Button onPress={props.onClose}>Close</Button>
           <Button
             look="danger"
-            isDisabled={unproven !== null || targets.length === 0 || !targets.every(isReady) || flash.pending}
+            isDisabled={!canWrite || targets.length === 0 || !targets.every(isReady) || flash.pending}
             onPress={() => void write()}
           >
             {targets.length > 1 ? `Erase and write ${targets.length} drives` : 'Erase and write'}
