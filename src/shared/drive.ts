@@ -37,6 +37,10 @@ export const driveIdentitySchema = z.object({
   diskSequence: z.string().nullable(),
   /** Names under /dev/disk/by-id of the whole drive, sorted. */
   byId: z.array(z.string()),
+  /** A digest of where its partitions begin and end; empty where nothing is written. */
+  layout: z.string(),
+  /** A digest of the file systems, labels and ids on it; null where the looking process cannot know them. */
+  contents: z.string().nullable(),
 })
 export type DriveIdentity = z.infer<typeof driveIdentitySchema>
 
@@ -118,6 +122,7 @@ const identityFields = [
   'bus',
   'port',
   'diskSequence',
+  'layout',
 ] as const
 
 /**
@@ -135,6 +140,10 @@ export function identityDifference(
   }
   if (confirmed.byId.join('\n') !== found.byId.join('\n')) {
     return { field: 'byId', confirmed: confirmed.byId.join(' '), found: found.byId.join(' ') }
+  }
+  // The helper sees what an ordinary user may not.
+  if (confirmed.contents !== null && found.contents !== null && confirmed.contents !== found.contents) {
+    return { field: 'contents', confirmed: confirmed.contents, found: found.contents }
   }
   return null
 }

@@ -591,6 +591,8 @@ const fieldNames: Record<string, string> = {
   port: 'port',
   diskSequence: 'medium',
   byId: 'identity',
+  layout: 'partitions',
+  contents: 'content',
 }
 
 function fieldName(field: string): string {

@@ -14,6 +14,9 @@ export interface Block {
   fs?: string
   label?: string
   uuid?: string
+  partUuid?: string
+  partLabel?: string
+  wwn?: string
   used?: number
   rm?: boolean
   ro?: boolean
@@ -37,6 +40,14 @@ export interface MachineDescription {
   byId?: Record<string, string>
   btrfs?: Record<string, string[]>
   zfsPools?: string[]
+  /** Pool by the kernel name of its volume. */
+  zvols?: Record<string, string>
+  /** Lines of /etc/fstab and /etc/crypttab. */
+  fstab?: string[]
+  crypttab?: string[]
+  commandLine?: string
+  /** Whether file systems, labels and ids can be read; they can when left out. */
+  contentsReadable?: boolean
   /** Volume group by the kernel name of its physical volume. */
   volumeGroups?: Record<string, string>
 }
@@ -89,7 +100,7 @@ export function sataDisk(name: string, changes: Partial<Block> = {}): Block {
   }
 }
 
-const virtual = /^(loop|zram|ram|nbd|dm-|md|bcache|fd|mtdblock|rbd|drbd)/
+const virtual = /^(loop|zram|zd|ram|nbd|dm-|md|bcache|fd|mtdblock|rbd|drbd)/
 
 /** Builds what a machine's reader would have read, in the form in which the kernel and lsblk 2.38 give it. */
 export function machine(description: MachineDescription): MachineState {
@@ -133,11 +144,12 @@ export function machine(description: MachineDescription): MachineState {
       vendor: block.vendor ?? null,
       model: block.model ?? null,
       serial: block.serial ?? null,
-      wwn: null,
+      wwn: block.wwn ?? null,
       fstype: block.fs ?? null,
       label: block.label ?? null,
-      partlabel: null,
+      partlabel: block.partLabel ?? null,
       uuid: block.uuid ?? null,
+      partuuid: block.partUuid ?? null,
       fsused: block.used === undefined ? null : String(block.used),
       ...(block.within === undefined ? {} : { children: block.within.map((inner) => add(inner, block)) }),
     }
@@ -169,5 +181,12 @@ export function machine(description: MachineDescription): MachineState {
     btrfs: description.btrfs ?? {},
     zfsPools: description.zfsPools ?? [],
     volumeGroups: description.volumeGroups ?? {},
+    zvols: description.zvols ?? {},
+    contentsReadable: description.contentsReadable ?? true,
+    configured: {
+      fstab: (description.fstab ?? []).join('\n'),
+      crypttab: (description.crypttab ?? []).join('\n'),
+      commandLine: description.commandLine ?? '',
+    },
   }
 }

@@ -38,6 +38,8 @@ describe('texts of the kernel', () => {
     ].join('\n')
     expect(parseMountinfo(table)).toEqual([
       {
+        id: '36',
+        parentId: '35',
         majorMinor: '98:0',
         mountpoint: '/mnt two\\x',
         type: 'ext3',
@@ -45,13 +47,23 @@ describe('texts of the kernel', () => {
         superOptions: 'rw,errors=continue',
       },
       {
+        id: '37',
+        parentId: '35',
         majorMinor: '0:42',
         mountpoint: '/home',
         type: 'btrfs',
         source: '/dev/sda1',
         superOptions: 'rw,subvol=/@home',
       },
-      { majorMinor: '0:43', mountpoint: '/media/a - b', type: 'fuse.x', source: 'a\tb', superOptions: 'rw' },
+      {
+        id: '38',
+        parentId: '35',
+        majorMinor: '0:43',
+        mountpoint: '/media/a - b',
+        type: 'fuse.x',
+        source: 'a\tb',
+        superOptions: 'rw',
+      },
     ])
   })
 
@@ -68,6 +80,8 @@ describe('texts of the kernel', () => {
       '/d',
     ])
     expect(overlayFolders('rw,lowerdir+=/a,datadir+=/b')).toEqual(['/a', '/b'])
+    const escaped = String.raw`rw,lowerdir=/a\134:b:/c\054d\040e:/f\134\134,upperdir=/g\134:h`
+    expect(overlayFolders(escaped)).toEqual(['/a:b', '/c,d e', '/f\\', '/g:h'])
   })
 
   test('lsblk: a device under two others is one device', () => {
@@ -113,6 +127,8 @@ describe('what makes a drive that drive', () => {
       port: 'pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0/0:0:0',
       diskSequence: '27',
       byId: ['usb-SanDisk_Ultra_4C53-0:0'],
+      layout: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+      contents: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
     })
   })
 
@@ -147,6 +163,14 @@ describe('what makes a drive that drive', () => {
     const drive = only(usbStick('sdb', { vendor: 'Safe\u202e', model: 'ADS\u0007 \u200bdrive\n' }))
     expect(driveName(drive)).toBe('Safe ADS drive')
     expect(drive.model).toContain('\u200b')
+  })
+
+  test('a place that would turn text around is shown without the means to do so', () => {
+    const mount = '/dev/sdb1 /media/ada/\u202eFDP\u0007 vfat'
+    const state = machine({ blocks: [nvmeRoot(), usbStick('sdb')], mounts: [...nvmeMounts, mount] })
+    const stick = drivesOf(state, nothing).find(({ bus }) => bus === 'usb')
+    expect(stick?.mountpoints).toEqual(['/media/ada/FDP'])
+    expect(stick?.volumes[0]?.mountpoints).toEqual(['/media/ada/FDP'])
   })
 
   test('a stick without maker and model is called by its device', () => {

@@ -10,8 +10,12 @@ function drives(...blocks: Block[]): Drive[] {
   return drivesOf(machine({ blocks: [nvmeRoot(), ...blocks], mounts: nvmeMounts }), { paths: [], files: [] })
 }
 
-function confirmed(device = '/dev/sdb', blocks: Block[] = [usbStick('sdb')]): FlashTarget {
-  const drive = drives(...blocks).find((one) => one.device === device)
+function confirmed(
+  device = '/dev/sdb',
+  blocks: Block[] = [usbStick('sdb')],
+  all = drives(...blocks),
+): FlashTarget {
+  const drive = all.find((one) => one.device === device)
   if (drive === undefined) throw new Error(`no ${device}`)
   // As it comes out of the socket: what is no part of the identity does not come along.
   const { targets } = flashRequestSchema.parse(requestFor(drive, 4 * GB))
@@ -37,6 +41,13 @@ describe('a stick that is not the confirmed one', () => {
     ['bus', { sys: 'pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sdb', tran: 'sata' }],
     ['port', { sys: 'pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/host4/target4:0:0/4:0:0:0/block/sdb' }],
     ['diskSequence', { seq: '99' }],
+    ['wwn', { wwn: '0x5000c500a1b2c3d4' }],
+    ['layout', { within: [{ name: 'sdb1', fs: 'vfat', label: 'PHOTOS', size: 4 * GB }] }],
+    ['layout', { within: [] }],
+    ['contents', { within: [{ name: 'sdb1', fs: 'ext4', label: 'PHOTOS' }] }],
+    ['contents', { within: [{ name: 'sdb1', fs: 'vfat', label: 'WORK' }] }],
+    ['contents', { within: [{ name: 'sdb1', fs: 'vfat', label: 'PHOTOS', uuid: '1234-5678' }] }],
+    ['contents', { within: [{ name: 'sdb1', fs: 'vfat', label: 'PHOTOS', partUuid: 'abcd-01' }] }],
   ])('differs in its %s', (field, changes) => {
     const verdict = judge(confirmed(), drives(usbStick('sdb', changes)), false)
     expect(verdict).toMatchObject({ ok: false, failure: { code: 'drive-changed', facts: { field } } })
@@ -50,10 +61,35 @@ describe('a stick that is not the confirmed one', () => {
     })
   })
 
+  test.each([
+    ['another name by id', { 'usb-SanDisk_Ultra_4C530002-0:0': 'sdb' }],
+    ['one more', { 'usb-SanDisk_Ultra_4C530001-0:0': 'sdb', 'wwn-0x5000c500a1b2c3d4': 'sdb' }],
+    ['none', {}],
+  ])('has %s', (_, byId) => {
+    const found = (links: Record<string, string>): Drive[] => {
+      const blocks = [nvmeRoot(), usbStick('sdb')]
+      return drivesOf(machine({ blocks, mounts: nvmeMounts, byId: links }), { paths: [], files: [] })
+    }
+    const before = found({ 'usb-SanDisk_Ultra_4C530001-0:0': 'sdb' })
+    const verdict = judge(confirmed('/dev/sdb', [], before), found(byId), false)
+    expect(verdict).toMatchObject({
+      ok: false,
+      failure: { code: 'drive-changed', facts: { field: 'byId' } },
+    })
+  })
+
   test('is not there', () => {
     const verdict = judge(confirmed(), drives(usbStick('sdc')), false)
     expect(verdict).toEqual(failure('drive-gone', { device: '/dev/sdb' }))
   })
+})
+
+test('what an ordinary user could not read of a stick is no difference to what root reads', () => {
+  const found = (contentsReadable: boolean): Drive[] => {
+    const blocks = [nvmeRoot(), usbStick('sdb')]
+    return drivesOf(machine({ blocks, mounts: nvmeMounts, contentsReadable }), { paths: [], files: [] })
+  }
+  expect(judge(confirmed('/dev/sdb', [], found(false)), found(true), false)).toMatchObject({ ok: true })
 })
 
 describe('what was typed', () => {

@@ -166,6 +166,8 @@ const baseDrive: ListedDrive = {
   port: 'usb1/1-2',
   diskSequence: '12',
   byId: ['usb-SanDisk_Ultra_4C530001260817117234-0:0'],
+  layout: 'a layout',
+  contents: 'a content',
   type: 'disk',
   readOnly: false,
   removable: true,

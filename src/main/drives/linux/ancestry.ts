@@ -24,11 +24,21 @@ export interface Ancestry {
   ofPath(path: string): Devices
   /** The devices below the file system that has this device number (`8:17`), as stat(2) gives it. */
   ofDeviceNumber(majorMinor: string): Devices
+  /** The devices that a configuration names (`UUID=…`, `/dev/…`), each with those below it, by kernel name. */
+  ofSpecification(spec: string): Map<string, Devices>
 }
 
 /** File systems without a drive of this machine below them. */
 const withoutDrive =
   /^(tmpfs|ramfs|rootfs|devtmpfs|hugetlbfs|proc|sysfs|devpts|cgroup2?|mqueue|debugfs|tracefs|securityfs|pstore|bpf|configfs|efivarfs|autofs|binfmt_misc|fusectl|selinuxfs|nsfs|rpc_pipefs|nfsd|nfs4?|cifs|smb3|ceph|9p|virtiofs|afs|fuse\.(sshfs|gvfsd-fuse|portal|rclone|lxcfs))$/
+
+/** What the words of fstab(5) compare. */
+const tags: Record<string, 'uuid' | 'label' | 'partUuid' | 'partLabel'> = {
+  UUID: 'uuid',
+  LABEL: 'label',
+  PARTUUID: 'partUuid',
+  PARTLABEL: 'partLabel',
+}
 
 /** Builds the answers for a machine. Throws (zod, SyntaxError) when the state holds no lsblk JSON. */
 export function ancestryOf(state: MachineState): Ancestry {
@@ -61,6 +71,7 @@ export function ancestryOf(state: MachineState): Ancestry {
     into.names.add(name)
     for (const member of groups.get(name) ?? []) descend(member, into, seen)
     for (const parent of parents.get(name) ?? []) descend(parent, into, seen)
+    if (/^zd\d+$/.test(name)) descendPool(state.zvols[name] ?? null, into, seen)
     const backing = state.blocks[name]?.backingFile ?? null
     if (backing !== null) descendPath(backing, into, seen)
   }
@@ -101,12 +112,26 @@ export function ancestryOf(state: MachineState): Ancestry {
   }
 
   /** ZFS hides its devices: what libblkid calls a member of the pool is one, or of no named pool may be one. */
-  function descendPool(pool: string, into: Devices, seen: Set<string>): void {
+  function descendPool(pool: string | null, into: Devices, seen: Set<string>): void {
     const members = [...nodes.values()].filter(
-      (node) => node.fileSystem === 'zfs_member' && (node.label === pool || node.label === null),
+      ({ fileSystem, label }) =>
+        fileSystem === 'zfs_member' && (pool === null || label === pool || label === null),
     )
     if (members.length === 0) widen(into, 'all')
     for (const member of members) descend(member.kernelName, into, seen)
+  }
+
+  /** Kernel names of what a configuration names. */
+  function specified(spec: string): string[] {
+    const device = spec.startsWith('/') ? named(spec) : null
+    if (device !== null) return [device]
+    // Without udev there are no such links.
+    const text = spec.replace(/^\/dev\/disk\/by-(\w+)\//, (_, tag: string) => `${tag}=`)
+    const [, tag = '', value = ''] = /^(\w+)=(.+)$/.exec(text) ?? []
+    const key = tags[tag.toUpperCase()]
+    if (key === undefined) return []
+    const isSame = (found: string | null): boolean => found?.toLowerCase() === value.toLowerCase()
+    return [...nodes.values()].filter((node) => isSame(node[key])).map(({ kernelName }) => kernelName)
   }
 
   function collect(fill: (into: Devices) => void): Devices {
@@ -140,6 +165,15 @@ export function ancestryOf(state: MachineState): Ancestry {
       collect((into) => {
         descendPath(path, into, new Set())
       }),
+    ofSpecification: (spec) =>
+      new Map(
+        specified(spec).map((name) => [
+          name,
+          collect((into) => {
+            descend(name, into, new Set())
+          }),
+        ]),
+      ),
     ofDeviceNumber: (majorMinor) =>
       collect((into) => {
         const name = byNumber.get(majorMinor)

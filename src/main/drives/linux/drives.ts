@@ -1,7 +1,10 @@
 import { displayName, type Drive, type Volume } from '../../../shared/drive'
 import { ancestryOf, type Ancestry, type Devices } from './ancestry'
+import { configuredParts } from './configured'
+import { contentsOf } from './contents'
 import type { BlockFacts, MachineState } from './machine-state'
 import type { LsblkNode } from './parse'
+import { isOfSystem } from './system-folders'
 
 /** What the running system needs beyond its own mounts. */
 export interface Needed {
@@ -10,13 +13,6 @@ export interface Needed {
   /** Device numbers of files as stat(2) gives them, `8:17`, each with the path it is shown as. */
   files: readonly { device: string; path: string }[]
 }
-
-/**
- * Folders of the running system: what is mounted on one or below it is the
- * system's. The last ones are where live systems keep their medium.
- */
-const systemFolders =
-  /^\/(boot|efi|usr|var|home|root|etc|opt|srv|nix|gnu|snap|ostree|sysroot|cdrom|rofs|isodevice|lib\/live|run\/(live|initramfs|archiso|miso))(\/|$)/
 
 /** Buses whose removable flag says that the bay is hot-swappable (libata's external ports), not that the drive is a stick. */
 const internalBuses = new Set(['sata', 'ata', 'nvme', 'sas', 'fc', 'iscsi', 'virtio', 'emmc'])
@@ -29,7 +25,7 @@ const internalBuses = new Set(['sata', 'ata', 'nvme', 'sas', 'fc', 'iscsi', 'vir
  */
 export function drivesOf(state: MachineState, needed: Needed): Drive[] {
   const ancestry = ancestryOf(state)
-  const uses = systemUses(ancestry, needed)
+  const uses = systemUses(state, ancestry, needed)
   return Object.entries(state.blocks)
     .filter(([, facts]) => facts.partitionOf === null)
     .map(([name, facts]) => driveOf(name, facts, state, ancestry, uses))
@@ -41,20 +37,34 @@ interface SystemUse {
   devices: Devices
 }
 
-function systemUses(ancestry: Ancestry, needed: Needed): SystemUse[] {
-  const mounted = ancestry.mounts.filter(
-    ({ mount }) => mount.mountpoint === '/' || systemFolders.test(mount.mountpoint),
-  )
+function systemUses(state: MachineState, ancestry: Ancestry, needed: Needed): SystemUse[] {
+  const mounted = ancestry.mounts.filter(({ mount }) => isOfSystem(mount.mountpoint))
   // A mount table that cannot be read proves nothing about any drive.
   const isBlind = !mounted.some(({ mount }) => mount.mountpoint === '/')
   const blind: SystemUse[] = isBlind ? [{ path: '/', devices: { names: new Set(), unknown: 'all' } }] : []
-  return [
-    ...blind,
+  const inUse = [
     ...mounted.map(({ mount, devices }) => ({ path: mount.mountpoint, devices })),
     ...ancestry.swaps.map(({ path, devices }) => ({ path: `swap ${path}`, devices })),
+  ]
+  return [
+    ...blind,
+    ...inUse,
+    ...configuredUses(state, ancestry, inUse),
     ...needed.paths.map((path) => ({ path, devices: ancestry.ofPath(path) })),
     ...needed.files.map(({ device, path }) => ({ path, devices: ancestry.ofDeviceNumber(device) })),
   ]
+}
+
+/**
+ * What the system was told to use. Where one of the devices that a name fits is in use, that one is meant, and not the
+ * copy of it on a stick; where none is, each may be.
+ */
+function configuredUses(state: MachineState, ancestry: Ancestry, inUse: readonly SystemUse[]): SystemUse[] {
+  return configuredParts(state.configured).flatMap(({ path, spec }) => {
+    const found = ancestry.ofSpecification(spec)
+    const isInUse = [...found.keys()].some((name) => inUse.some(({ devices }) => devices.names.has(name)))
+    return isInUse ? [] : [...found.values()].map((devices) => ({ path, devices }))
+  })
 }
 
 function driveOf(
@@ -88,12 +98,13 @@ function driveOf(
     byId: Object.keys(state.byId)
       .filter((link) => state.byId[link] === name)
       .sort(),
+    ...contentsOf([...own], state, ancestry.nodes),
     type: typeOf(name, facts, node),
     readOnly: facts.readOnly,
     removable: facts.removable && !internalBuses.has(bus),
     volumes: volumesOf(name, parts, state, ancestry),
-    mountpoints: unique(mounts.map(({ mount }) => mount.mountpoint)),
-    systemPaths: unique(uses.filter(({ devices }) => isMeant(devices)).map(({ path }) => path)),
+    mountpoints: shown(mounts.map(({ mount }) => mount.mountpoint)),
+    systemPaths: shown(uses.filter(({ devices }) => isMeant(devices)).map(({ path }) => path)),
     holders,
   }
 }
@@ -160,16 +171,22 @@ function volumesOf(drive: string, parts: string[], state: MachineState, ancestry
 function volumeOf(name: string, state: MachineState, ancestry: Ancestry): Volume {
   const facts = state.blocks[name]
   const node = ancestry.nodes.get(name)
+  const label = node?.label ?? node?.partLabel ?? null
   const mounts = ancestry.mounts.filter(({ devices }) => devices.names.has(name))
   return {
     device: `/dev/${name.replaceAll('!', '/')}`,
-    label: node?.label === null || node === undefined ? null : displayName(node.label),
+    label: label === null ? null : displayName(label),
     fileSystem: node?.fileSystem ?? null,
     sizeBytes: facts?.sizeBytes ?? 0,
     startBytes: facts?.startBytes ?? null,
     usedBytes: node?.usedBytes ?? null,
-    mountpoints: unique(mounts.map(({ mount }) => mount.mountpoint)),
+    mountpoints: shown(mounts.map(({ mount }) => mount.mountpoint)),
   }
+}
+
+/** Paths for people: whoever mounts a drive chooses a part of the name. */
+function shown(paths: string[]): string[] {
+  return unique(paths.map(displayName))
 }
 
 function unique(texts: string[]): string[] {

@@ -1,3 +1,5 @@
+import type { Configured } from './configured'
+
 /**
  * Everything about block devices that the guards judge by, as plain data, so
  * that a machine can be recorded, built by a test, and judged without one.
@@ -46,6 +48,11 @@ export interface MachineState {
   btrfs: Record<string, string[]>
   /** Pools that are imported, from /proc/spl/kstat/zfs. */
   zfsPools: string[]
+  /** Pools of ZFS volumes by kernel name (`zd0`), from the links in /dev/zvol. */
+  zvols: Record<string, string>
   /** Volume group of each LVM physical volume by kernel name; only root can know it. */
   volumeGroups: Record<string, string>
+  /** Whether lsblk could know file systems, labels and ids: from udev, or because this is root. */
+  contentsReadable: boolean
+  configured: Configured
 }

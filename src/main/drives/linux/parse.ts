@@ -13,7 +13,10 @@ export interface LsblkNode {
   serial: string
   wwn: string
   fileSystem: string | null
+  /** The file system's. */
   label: string | null
+  partLabel: string | null
+  partUuid: string | null
   uuid: string | null
   usedBytes: number | null
   /** Kernel names of the devices that lsblk shows right below it. */
@@ -35,6 +38,7 @@ const rawNode = z.object({
   label: column,
   partlabel: column,
   uuid: column,
+  partuuid: column,
   fsused: column,
   get children() {
     return z.array(rawNode).optional()
@@ -66,7 +70,9 @@ export function parseLsblk(json: string): Map<string, LsblkNode> {
         serial: word(raw.serial),
         wwn: word(raw.wwn),
         fileSystem: word(raw.fstype) || null,
-        label: word(raw.label) || word(raw.partlabel) || null,
+        label: word(raw.label) || null,
+        partLabel: word(raw.partlabel) || null,
+        partUuid: word(raw.partuuid) || null,
         uuid: word(raw.uuid) || null,
         usedBytes: raw.fsused === null || raw.fsused === undefined ? null : Number(raw.fsused),
         children,
@@ -91,6 +97,7 @@ export interface Mount {
   mountpoint: string
   type: string
   source: string
+  /** As the kernel writes them, with its octal escapes. */
   superOptions: string
 }
 
@@ -112,7 +119,7 @@ export function parseMountinfo(table: string): Mount[] {
       mountpoint: unescapeOctal(mountpoint),
       type,
       source: unescapeOctal(source),
-      superOptions: unescapeOctal(after.slice(2).join(' ')),
+      superOptions: after.slice(2).join(' '),
     })
   }
   return mounts
@@ -132,7 +139,10 @@ export function overlayFolders(superOptions: string): string[] {
   const folders: string[] = []
   for (const option of superOptions.split(',')) {
     const [key, value] = splitOnce(option, '=')
-    if (/^(lowerdir\+?|datadir\+|upperdir|workdir)$/.test(key)) folders.push(...value.split(':'))
+    const text = unescapeOctal(value)
+    if (key === 'lowerdir') folders.push(...(text.match(/(?:\\.|[^:\\])+/g) ?? []).map(unescapeBackslash))
+    else if (key === 'upperdir' || key === 'workdir') folders.push(unescapeBackslash(text))
+    else if (key === 'lowerdir+' || key === 'datadir+') folders.push(text)
   }
   return folders.filter((folder) => folder.startsWith('/'))
 }
@@ -142,7 +152,12 @@ function splitOnce(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + separator.length)]
 }
 
-/** The kernel writes blank, tab, newline and backslash as octal, bytewise. */
-function unescapeOctal(text: string): string {
+/** In an overlay's options a colon or comma that is part of a name stands behind a backslash (fs/overlayfs, ovl_unescape). */
+function unescapeBackslash(text: string): string {
+  return text.replace(/\\(.)/g, '$1')
+}
+
+/** The kernel writes blank, tab, newline and backslash as octal, bytewise; fstab(5) does so too. */
+export function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)))
 }

@@ -1,12 +1,14 @@
 import { readdir, readFile, realpath } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { ok, type Result } from '../../../shared/failure'
+import { configuredParts } from './configured'
 import type { BlockFacts, MachineState } from './machine-state'
 import { parseMountinfo, parseSwaps } from './parse'
 import { runTool } from './tools'
 
 /** Columns that util-linux 2.33 and later has; what sysfs says better is not asked. */
-const LSBLK_COLUMNS = 'NAME,KNAME,PATH,TYPE,TRAN,VENDOR,MODEL,SERIAL,WWN,FSTYPE,LABEL,PARTLABEL,UUID,FSUSED'
+const LSBLK_COLUMNS =
+  'NAME,KNAME,PATH,TYPE,TRAN,VENDOR,MODEL,SERIAL,WWN,FSTYPE,LABEL,UUID,PARTLABEL,PARTUUID,FSUSED'
 
 /** sysfs counts in sectors of 512 bytes whatever the drive's own (Documentation/ABI/stable/sysfs-block). */
 const SECTOR = 512
@@ -22,6 +24,12 @@ export async function readMachineState(): Promise<Result<MachineState>> {
   const sources = new Set(mountTables.flatMap((table) => parseMountinfo(table).map((mount) => mount.source)))
   const swaps = await text('/proc/swaps')
   for (const path of parseSwaps(swaps)) sources.add(path)
+  const configured = {
+    fstab: await text('/etc/fstab'),
+    crypttab: await text('/etc/crypttab'),
+    commandLine: await text('/proc/cmdline'),
+  }
+  for (const { spec } of configuredParts(configured)) sources.add(spec)
   return ok({
     lsblk: lsblk.value,
     mountTables,
@@ -31,7 +39,10 @@ export async function readMachineState(): Promise<Result<MachineState>> {
     links: await readSources(sources),
     btrfs: await readBtrfs(),
     zfsPools: await directories('/proc/spl/kstat/zfs'),
+    zvols: await readVolumes(),
     volumeGroups: await readVolumeGroups(),
+    contentsReadable: process.getuid?.() === 0 || (await list('/run/udev/data')).length > 0,
+    configured,
   })
 }
 
@@ -109,6 +120,17 @@ async function readBtrfs(): Promise<Record<string, string[]>> {
     if (devices.length > 0) systems[name] = devices
   }
   return systems
+}
+
+/** ZFS volumes: each has a link `/dev/zvol/POOL/…` (zvol_id of OpenZFS). */
+async function readVolumes(): Promise<Record<string, string>> {
+  const root = '/dev/zvol'
+  const volumes: Record<string, string> = {}
+  for (const name of await readdir(root, { recursive: true }).catch(() => [])) {
+    const target = kernelName(await realpath(join(root, name)).catch(() => root))
+    if (/^zd\d+$/.test(target)) volumes[target] = name.split('/')[0] ?? ''
+  }
+  return volumes
 }
 
 /**

@@ -129,6 +129,8 @@ export function windowsDrives(state: WindowsState, needed: Needed): Drive[] {
       port: [disk.Location, disk.Path].join(' ').trim(),
       diskSequence: null,
       byId: [],
+      layout: '',
+      contents: null,
       type: virtualBuses.includes(bus) ? 'virtual' : 'disk',
       readOnly: disk.IsReadOnly,
       // Get-Disk does not tell; the guards take USB and SD for what is plugged in.
