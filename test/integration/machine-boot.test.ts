@@ -1,7 +1,10 @@
 import { execa } from 'execa'
-import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildWork } from '../../src/main/convert/build'
 import { setDirectWorker } from '../../src/main/convert/engines'
@@ -10,7 +13,7 @@ import { imageSource } from '../../src/main/docker/source'
 import { createJobManager } from '../../src/main/jobs/manager'
 import { openScope } from '../../src/main/jobs/scope'
 import { openLibrary } from '../../src/main/library/library'
-import { startMachine } from '../../src/main/preview/machine'
+import { startMachine, type Machine } from '../../src/main/preview/machine'
 import { defaultSettingsFor } from '../../src/shared/image'
 import type { MachineSettings } from '../../src/shared/machine'
 import { BASE_IMAGE, testEngine } from '../support/engine'
@@ -24,6 +27,9 @@ const HASH =
   '$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG.'
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE3sXkzYk0Cq8m0fXvV2i1uY0bP1o8y3sHjvJgJr5X2l ada@desk'
 
+/** Derived from a passphrase, as the form does it. */
+const WIFI_KEY = 'c0ffee'.repeat(11).slice(0, 64)
+
 /** Opens /dev/stdout by name, as many images do; of what every Debian has. */
 const SERVER = `use IO::Socket::INET;
 open(my $log, '>>', '/dev/stdout') or die "no stdout: $!";
@@ -36,7 +42,31 @@ while (my $c = $s->accept) {
   close $c;
 }
 `
+/** An identity that every machine of the image would share, and what is only right in a container. */
+const PLANTED_ID = '0123456789abcdef'.repeat(2)
+const keyTypes = ['rsa', 'dsa', 'ecdsa', 'ed25519']
+const planted: [path: string, text: string][] = [
+  ['etc/machine-id', PLANTED_ID],
+  ['var/lib/dbus/machine-id', PLANTED_ID],
+  ['var/lib/systemd/random-seed', 'planted'],
+  ['var/lib/systemd/credential.secret', 'planted'],
+  ['var/lib/urandom/random-seed', 'planted'],
+  ...keyTypes.flatMap((type): [string, string][] => [
+    [`etc/ssh/ssh_host_${type}_key`, 'planted'],
+    [`etc/ssh/ssh_host_${type}_key.pub`, KEY],
+  ]),
+  ['usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101'],
+  ...['clean', 'no-languages', 'gzip-indexes', 'autoremove-suggests'].map((name): [string, string] => [
+    `etc/apt/apt.conf.d/docker-${name}`,
+    '// planted',
+  ]),
+  ['etc/dpkg/dpkg.cfg.d/docker-apt-speedup', 'force-unsafe-io'],
+  ['etc/dpkg/dpkg.cfg.d/docker', 'path-exclude /usr/share/planted/*'],
+]
 const DOCKERFILE = `FROM ${BASE_IMAGE}
+COPY planted/ /
+RUN chmod 755 /usr/sbin/policy-rc.d && mkdir -p /etc/systemd/system \\
+ && ln -s /dev/null /etc/systemd/system/getty.target && chmod 600 /etc/ssh/ssh_host_*_key
 ENV GREETING="it's 100% \\"quoted\\" \\$HOME" my.odd="x y"
 COPY server.pl /srv/web/
 WORKDIR /srv/web
@@ -52,6 +82,8 @@ const chosen: Partial<MachineSettings> = {
   sshServer: true,
   timeZone: 'Europe/Berlin',
   keyboard: 'de',
+  wifi: { name: 'nowhere', key: WIFI_KEY },
+  serialConsole: true,
   swapBytes: 32 * MIB,
 }
 
@@ -68,6 +100,10 @@ beforeAll(async () => {
   scope.defer(() => rm(folder, { recursive: true, force: true }))
   await writeFile(join(folder, 'server.pl'), SERVER)
   await writeFile(join(folder, 'Dockerfile'), DOCKERFILE)
+  for (const [path, text] of planted) {
+    await mkdir(join(folder, 'planted', dirname(path)), { recursive: true })
+    await writeFile(join(folder, 'planted', path), `${text}\n`)
+  }
   await execa('docker', ['-H', host, 'build', '-q', '-t', IMAGE, folder])
   const before = process.env['SLIPWAY_BUILD_NETWORK']
   // The bridge of the tests' engine leads nowhere.
@@ -82,6 +118,56 @@ beforeAll(async () => {
 })
 afterAll(() => scope.close())
 
+/** All command lines that are seen while something runs, of every process of this computer, each once. */
+function watchCommandLines(): () => Set<string> {
+  const seen = new Set<string>()
+  const look = setInterval(() => {
+    for (const name of readdirSync('/proc')) {
+      if (!/^\d+$/.test(name)) continue
+      try {
+        seen.add(readFileSync(`/proc/${name}/cmdline`, 'latin1').replaceAll('\0', ' '))
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }, 100)
+  return () => {
+    clearInterval(look)
+    return seen
+  }
+}
+
+/** Secrets are in the disk alone: in no line of the build, no layer and no argument of a program. */
+async function checkSecrets(log: readonly string[], commandLines: Set<string>): Promise<void> {
+  const { stdout: id } = await execa('docker', ['-H', host, 'inspect', '--format', '{{.Id}}', IMAGE])
+  const prepared = `slipway/prepared:${id.replace('sha256:', '').slice(0, 12)}`
+  const history = await execa('docker', ['-H', host, 'history', '--no-trunc', prepared])
+  const configuration = await execa('docker', ['-H', host, 'inspect', prepared])
+  // What is looked through is what it should be.
+  expect(log.join('\n')).toContain('wpasupplicant')
+  expect(history.stdout).toContain('wpasupplicant')
+  expect([...commandLines].join('\n')).toContain('wpasupplicant')
+  for (const text of [...log, history.stdout, configuration.stdout, ...commandLines]) {
+    for (const secret of [HASH, HASH.split('$')[3] ?? '', WIFI_KEY]) expect(text).not.toContain(secret)
+  }
+}
+
+/** What was planted is in the image that is built from, and not on the disk, before anything has booted. */
+async function checkResidue(disk: string): Promise<void> {
+  const root = `${disk}?offset=${65 * MIB}`
+  const stat = async (path: string): Promise<string> => {
+    const { stdout, stderr } = await execa('debugfs', ['-R', `stat /${path}`, root])
+    return stdout + stderr
+  }
+  for (const [path] of planted) {
+    const found = await stat(path)
+    if (path === 'etc/machine-id') expect(found).toMatch(/Size: 0\n/)
+    else expect(found, path).toContain('File not found')
+  }
+  expect(await stat('etc/systemd/system/getty.target')).toContain('File not found')
+  expect(await stat('.dockerenv')).toContain('File not found')
+}
+
 /** The image prepared and on a disk, and room behind it as on a larger drive. */
 async function buildDisk(): Promise<string> {
   const found = await findEngine({ ...ownSurroundings(), environment: { DOCKER_HOST: host } })
@@ -93,7 +179,9 @@ async function buildDisk(): Promise<string> {
   expect(facts.value.missing).toEqual(['kernel', 'initramfs', 'init', 'login', 'network'])
   expect(defaults.preparation).toEqual({ dockerfile: null })
   const outputPath = join(folder, 'disk.img')
-  const started = createJobManager().start(
+  const manager = createJobManager()
+  const commandLines = watchCommandLines()
+  const started = manager.start(
     buildWork({
       source,
       settings: {
@@ -107,7 +195,11 @@ async function buildDisk(): Promise<string> {
   )
   if (!started.ok) throw new Error(started.failure.code)
   const ending = await started.value.ending
+  const seen = commandLines()
   if (ending.state !== 'succeeded') throw new Error(JSON.stringify(ending))
+  const log = manager.log(started.value.id)
+  await checkSecrets(log.ok ? log.value : [], seen)
+  await checkResidue(outputPath)
   await truncate(outputPath, (await stat(outputPath)).size + 600 * MIB)
   return outputPath
 }
@@ -136,8 +228,7 @@ async function checkMachine(console: SerialConsole): Promise<void> {
   expect(await console.run('journalctl -t slipway-application -o cat')).toContain('serving on 80')
 }
 
-test('an application image boots into what it is for, as it was set', async () => {
-  const disk = await buildDisk()
+async function boot(disk: string): Promise<Machine> {
   const started = await startMachine({
     diskPath: disk,
     firmware: 'uefi',
@@ -147,14 +238,65 @@ test('an application image boots into what it is for, as it was set', async () =
     log: () => undefined,
   })
   if (!started.ok) throw new Error(JSON.stringify(started.failure))
-  const machine = started.value
   scope.defer(async () => {
-    await machine.stop()
+    await started.value.stop()
   })
+  return started.value
+}
+
+/** What tells a machine from all others, once it has been made. */
+async function identityOf(console: SerialConsole): Promise<string[]> {
+  const text = await console.run(
+    'systemctl start slipway-boot; cat /etc/machine-id /var/lib/dbus/machine-id; for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key | cut -d" " -f2; done',
+    300_000,
+  )
+  const [id = '', busId, ...fingerprints] = text.split('\n')
+  expect(id).toMatch(/^[0-9a-f]{32}$/)
+  expect(busId).toBe(id)
+  // RSA, ECDSA and Ed25519 (ssh-keygen(1), `-A`).
+  expect(fingerprints).toHaveLength(3)
+  return [id, ...fingerprints]
+}
+
+/** Chooses the entry of the boot menu that has its console on the serial port. */
+async function chooseSerial(machine: Machine): Promise<void> {
+  const chosenEntry = new AbortController()
+  const end = machine.onSerial((bytes) => {
+    if (bytes.includes('Linux version')) chosenEntry.abort()
+  })
+  for (let tries = 0; tries < 600 && !chosenEntry.signal.aborted; tries++) {
+    await machine.typeText('s', chosenEntry.signal)
+    await sleep(200)
+  }
+  end()
+}
+
+const disk = { path: '', first: [] as string[] }
+
+test('an application image boots into what it is for, as it was set', async () => {
+  disk.path = await buildDisk()
+  const machine = await boot(disk.path)
   const console = serialConsole(machine)
   await console.logIn(400_000)
   await checkMachine(console)
+  disk.first = await identityOf(console)
+  const blob = Buffer.from(KEY.split(' ')[1] ?? '', 'base64')
+  const shared = createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')
+  expect([PLANTED_ID, `SHA256:${shared}`].filter((one) => disk.first.includes(one))).toEqual([])
+  expect(await console.run('stat -c %a /etc/wpa_supplicant/slipway.conf')).toBe('600')
   const port = machine.forwards[0]?.hostPort ?? 0
   const answer = await fetch(`http://127.0.0.1:${port}/`)
   expect(await answer.text()).toBe(`it's 100% "quoted" $HOME|x y|/srv/web\nwww-data\n`)
+  await machine.stop()
+})
+
+test('a second machine of the same disk is another one, by its serial entry in the boot menu', async () => {
+  const machine = await boot(disk.path)
+  await chooseSerial(machine)
+  const console = serialConsole(machine)
+  await console.logIn(400_000)
+  // The first entry has what was chosen for both; this one has more.
+  expect(await console.run('cat /proc/cmdline')).toMatch(/ console=tty0 console=ttyS0,115200$/)
+  const second = await identityOf(console)
+  expect(second.filter((one) => disk.first.includes(one))).toEqual([])
 })

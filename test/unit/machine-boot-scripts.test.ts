@@ -65,10 +65,11 @@ describe('the swap file', () => {
   })
 })
 
-describe('interfaces of OpenRC’s machines', () => {
+describe('interfaces of Alpine’s machines', () => {
   const image: InspectedImage = {
     ...preparedSysvinit,
     init: { kind: 'openrc', path: '/sbin/init' },
+    packageManager: 'apk',
     files: {
       ...preparedSysvinit.files,
       interfaces: { text: 'auto lo\niface lo inet loopback\n', mode: 0o644 },

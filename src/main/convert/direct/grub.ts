@@ -9,8 +9,9 @@ export function grubConfiguration(entry: BootEntry): string {
   return [
     'set timeout=1',
     `search --no-floppy --fs-uuid --set=root ${entry.rootUuid}`,
-    ...kernelEntries(entry).flatMap(({ title, commandLine }) => [
-      `menuentry '${title}' {`,
+    ...kernelEntries(entry).flatMap(({ label, title, commandLine }) => [
+      // The menu is there for a second: one key is pressed in time, arrows are not.
+      label === 'serial' ? `menuentry '${title} (S)' --hotkey=s {` : `menuentry '${title}' {`,
       `  linux ${entry.kernelPath} ${commandLine}`,
       `  initrd ${entry.initramfsPath}`,
       '}',

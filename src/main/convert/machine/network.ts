@@ -160,10 +160,10 @@ function networkManagerAddresses(network: Exclude<MachineSettings['network'], { 
 
 /**
  * interfaces(5). Debian's has patterns of names, since it knows no types: all that Ethernet and Wi-Fi are called by.
- * Those of OpenRC's distributions have none: a service writes the names down at each boot.
+ * Alpine's have none: a service of OpenRC writes the names down at each boot.
  */
 function ifupdownFiles({ network, wifi }: MachineSettings, image: InspectedImage): AddedEntry[] {
-  const isWritten = image.init?.kind === 'openrc'
+  const isWritten = image.init?.kind === 'openrc' && image.packageManager !== 'apt'
   const own = image.files.interfaces
   // With Wi-Fi alone the image's own lines stay.
   const lines =
