@@ -105,6 +105,10 @@ beforeAll(async () => {
     await writeFile(join(folder, 'planted', path), `${text}\n`)
   }
   await execa('docker', ['-H', host, 'build', '-q', '-t', IMAGE, folder])
+  // It fails when one of them is not there.
+  const paths = planted.map(([path]) => `/${path}`)
+  const look = ['run', '--rm', '--network', 'none', '--entrypoint', 'ls', IMAGE]
+  await execa('docker', ['-H', host, ...look, ...paths, '/etc/systemd/system/getty.target', '/.dockerenv'])
   const before = process.env['SLIPWAY_BUILD_NETWORK']
   // The bridge of the tests' engine leads nowhere.
   process.env['SLIPWAY_BUILD_NETWORK'] = 'host'
