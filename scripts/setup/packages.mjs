@@ -80,6 +80,11 @@ const TEST_NEEDS = [
     packages: ['shim-signed', 'grub-efi-amd64-signed'],
   },
   {
+    what: 'QEMU for arm64, with its firmware',
+    present: () => have('qemu-system-aarch64') && existsSync('/usr/share/AAVMF/AAVMF_CODE.fd'),
+    packages: ['qemu-system-arm', 'qemu-efi-aarch64'],
+  },
+  {
     what: 'partition tools',
     present: () => have('sfdisk') && have('sgdisk'),
     packages: ['fdisk', 'gdisk'],

@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import { bootOutcomes, machineFirmwares } from './proof'
 
+/** What boots of a disk have come to, and the firmware that could not be tried because its program is not installed. */
+const proofFacts = z.object({
+  path: z.string(),
+  boots: z.array(z.object({ firmware: z.enum(machineFirmwares), outcome: z.enum(bootOutcomes) })),
+  untried: z.array(z.object({ firmware: z.enum(machineFirmwares), tool: z.string(), package: z.string() })),
+})
+
 /**
  * Every expected failure: its code and the facts a sentence about it needs.
  * Codes and facts cross process boundaries; the sentences are made in the
@@ -82,10 +89,11 @@ const failureFacts = {
   // Preview
   'preview-failed': z.object({ detail: z.string() }),
   /** The disk was booted and did not come up: under which firmware, and what each boot came to. */
-  'proof-failed': z.object({
-    path: z.string(),
-    boots: z.array(z.object({ firmware: z.enum(machineFirmwares), outcome: z.enum(bootOutcomes) })),
-  }),
+  'proof-failed': proofFacts,
+  /** It came up wherever that could be told, but it was not told under each firmware that it claims. */
+  'proof-incomplete': proofFacts,
+  /** It was made without anything that boots. */
+  'disk-without-boot': z.object({ path: z.string() }),
   // Anything asked of a thing that is not there, or not now
   'not-found': z.object({ what: z.string() }),
   busy: z.object({ what: z.string() }),

@@ -24,6 +24,10 @@ export const bootOutcomes = [
   'no-bootable-device',
   /** The firmware or shim refused what is not signed. */
   'secure-boot-refused',
+  /** It starts again and again by itself. */
+  'keeps-restarting',
+  /** The screen shows what cannot be read as text, such as a desktop or a kiosk's page, and nothing else came. */
+  'picture',
   /** None of these came in the time given. */
   'hang',
   /** The machine ended before. */
@@ -53,13 +57,20 @@ export const proofSchema = z.object({
 })
 export type Proof = z.infer<typeof proofSchema>
 
-/** `failing`: it boots, and something that should run in it does not. */
-export type Verdict = 'boots' | 'failing' | 'fails'
+/** `failing`: it boots, and something that should run in it does not. `unclear`: somebody has to look at the picture. */
+export type Verdict = 'boots' | 'failing' | 'unclear' | 'fails'
 
 /** What a boot's outcome says of the disk. */
 export function verdictOf(proof: Pick<Proof, 'outcome' | 'failedUnits'>): Verdict {
+  if (proof.outcome === 'picture') return 'unclear'
   if (proof.outcome !== 'login' && proof.outcome !== 'target-reached') return 'fails'
   return proof.failedUnits.length === 0 ? 'boots' : 'failing'
+}
+
+/** Whether a boot's outcome says that the disk boots, whatever failed in it then. */
+export function cameUp(proof: Pick<Proof, 'outcome' | 'failedUnits'>): boolean {
+  const verdict = verdictOf(proof)
+  return verdict === 'boots' || verdict === 'failing'
 }
 
 /**
@@ -71,4 +82,12 @@ export function claimedFirmware(disk: {
   secureBoot?: boolean
 }): MachineFirmware[] {
   return [...disk.firmware, ...(disk.secureBoot === true ? (['secure-boot'] as const) : [])]
+}
+
+/**
+ * How a disk can be plugged into a machine of an architecture. The firmware of arm64 machines (edk2 2022.11 of Debian)
+ * was seen to find nothing on a SATA drive.
+ */
+export function attachmentsOf(architecture: 'amd64' | 'arm64'): Attachment[] {
+  return attachments.filter((attachment) => architecture === 'amd64' || attachment !== 'sata')
 }

@@ -2,7 +2,7 @@ import type { RefusalReason } from './drive'
 import { refusalReasons } from './drive'
 import { assertNever, type Failure, type FailureFacts } from './failure'
 import type { JobPhase } from './job'
-import { verdictOf, type BootOutcome, type MachineFirmware, type Proof } from './proof'
+import { cameUp, verdictOf, type BootOutcome, type MachineFirmware, type Proof } from './proof'
 
 /** A failure in plain English: what happened, what is left as it was, what to do. Each is one or more whole sentences; `remedy` is empty only where nothing can be done. */
 export interface FailureText {
@@ -120,7 +120,7 @@ export const firmwareTitles: Record<MachineFirmware, string> = {
   'secure-boot': 'UEFI with Secure Boot',
 }
 
-/** What a boot came to, as the part of a sentence after “It boots:” or “It does not boot:”. */
+/** What a boot came to, as the part of a sentence after “It boots:”, “It does not boot:” or “Whether it boots is unproven:”. */
 export const outcomeTexts: Record<BootOutcome, string> = {
   login: 'it came to a login',
   'target-reached': 'the machine is up, though no login prompt came',
@@ -130,6 +130,9 @@ export const outcomeTexts: Record<BootOutcome, string> = {
   'boot-loader-prompt': 'the boot loader stopped at its prompt',
   'no-bootable-device': 'the firmware found nothing to boot on the disk',
   'secure-boot-refused': 'the firmware refused to start what is not signed',
+  'keeps-restarting': 'the machine starts again and again',
+  picture:
+    'the screen shows a picture without text that can be read, and no login prompt came in the time given',
   hang: 'no login prompt came in the time given',
   ended: 'the machine ended before a login prompt came',
 }
@@ -142,6 +145,9 @@ export function describeProof(proof: Proof): string {
   const { firmware, outcome, milliseconds, accelerator, failedUnits } = proof
   const title = firmwareTitles[firmware]
   if (verdictOf(proof) === 'fails') return `Under ${title} it does not boot: ${outcomeTexts[outcome]}.`
+  if (verdictOf(proof) === 'unclear') {
+    return `Under ${title} it is unproven: ${outcomeTexts[outcome]}. Look whether it is what should be there.`
+  }
   const units = failedUnits.length === 0 ? '' : ` Units that failed: ${failedUnits.join(', ')}.`
   const came = outcome === 'login' ? 'login' : 'all units up'
   return `Under ${title} it boots: ${came} after ${formatDuration(milliseconds)} on ${accelerator}.${units}`
@@ -171,6 +177,18 @@ function isReason(text: string): text is RefusalReason {
 const nothingWritten = 'Nothing was written.'
 const noDisk = 'No disk was made, and nothing is left behind.'
 const driveUntouched = 'Nothing was written to the drive.'
+
+/** Sentences on the boots with this verdict; empty where there are none. */
+function describeBoots(
+  boots: readonly { firmware: MachineFirmware; outcome: BootOutcome }[],
+  verdict: 'fails' | 'unclear',
+): string {
+  const says = verdict === 'fails' ? 'the disk does not boot' : 'it is unproven whether the disk boots'
+  return boots
+    .filter((boot) => verdictOf({ ...boot, failedUnits: [] }) === verdict)
+    .map(({ firmware, outcome }) => `Under ${firmwareTitles[firmware]} ${says}: ${outcomeTexts[outcome]}.`)
+    .join(' ')
+}
 
 /**
  * The sentences for a failure. There is one for every code: the switch does
@@ -486,21 +504,38 @@ export function describeFailure(failure: Failure): FailureText {
       }
     case 'preview-failed':
       return {
-        happened: `The preview stopped: ${facts.detail}.`,
+        happened: `The preview stopped: ${facts.detail.replace(/\.$/, '')}.`,
         kept: 'The disk is unchanged.',
         remedy: 'The log has all that QEMU said.',
       }
     case 'proof-failed':
       return {
-        happened: facts.boots
-          .filter((boot) => verdictOf({ ...boot, failedUnits: [] }) === 'fails')
-          .map(
-            ({ firmware, outcome }) =>
-              `Under ${firmwareTitles[firmware]} the disk does not boot: ${outcomeTexts[outcome]}.`,
-          )
-          .join(' '),
+        happened: describeBoots(facts.boots, 'fails'),
         kept: 'The disk is unchanged.',
         remedy: 'The picture and the last lines on the disk’s page show how far it came.',
+      }
+    case 'proof-incomplete': {
+      const untried = facts.untried.map(
+        ({ firmware, tool }) =>
+          `Under ${firmwareTitles[firmware]} it was not tried: ${tool} is not installed here.`,
+      )
+      const packages = [...new Set(facts.untried.map((one) => one.package))]
+      const proven = facts.boots.filter((boot) => cameUp({ ...boot, failedUnits: [] }))
+      const names = proven.map(({ firmware }) => firmwareTitles[firmware]).join(' and ')
+      return {
+        happened: [describeBoots(facts.boots, 'unclear'), ...untried].filter((text) => text !== '').join(' '),
+        kept: `${proven.length === 0 ? '' : `Under ${names} it boots. `}The disk is unchanged.`,
+        remedy:
+          packages.length === 0
+            ? 'Look at the picture on the disk’s page: is it what the machine should show?'
+            : `Install the package ${listOf(packages)}, and prove it again.`,
+      }
+    }
+    case 'disk-without-boot':
+      return {
+        happened: `${facts.path} is a data disk: it holds files and nothing that boots, so there is nothing to prove.`,
+        kept: 'The disk is unchanged.',
+        remedy: 'To have a disk that boots, build it with a boot loader.',
       }
     case 'not-found':
       return {

@@ -84,6 +84,25 @@ describe('with a QEMU that lies about KVM', () => {
     await machine.stop()
   })
 
+  test('a machine that stands still after its first screen', async () => {
+    const machine = await lyingStart('still')
+    expect(machine.accelerator).toBe('kvm')
+    await new Promise<void>((resolveRestart) => machine.onRestart(resolveRestart))
+    expect(machine.accelerator).toBe('tcg')
+    expect(lines).toEqual([
+      'kvm failed (the firmware read nothing of the disk within 15 seconds): starting again with tcg',
+    ])
+    await machine.stop()
+  })
+
+  test.each([
+    ['locked', 'Failed to get "write" lock'],
+    ['killed', 'QEMU was ended by SIGKILL'],
+  ])('%s: what is no fault of the accelerator is not tried again, nor said of it', async (lie, words) => {
+    await expect(lyingStart(lie)).rejects.toThrow(JSON.stringify(words).slice(1, -1))
+    expect(lines).toEqual([])
+  })
+
   test('a stop while it is being started again', async () => {
     const machine = await lyingStart('internal-error')
     await expect.poll(() => lines.length, { interval: 5 }).toBe(1)
@@ -104,7 +123,7 @@ describe('with a QEMU that lies about KVM', () => {
 })
 
 test('a real QEMU that crashes is replaced, and the replacement boots', async () => {
-  const machine = await start({ accelerators: ['tcg', 'tcg'] })
+  const machine = await start({ accelerators: ['tcg', 'tcg', 'tcg'] })
   const restarted = new Promise<void>((resolveRestart) => machine.onRestart(resolveRestart))
   const first = machine.processId
   process.kill(first, 'SIGABRT')
@@ -113,6 +132,9 @@ test('a real QEMU that crashes is replaced, and the replacement boots', async ()
   expect(await watchBoot(machine, { timeoutMilliseconds: 60_000, signal: never })).toMatchObject({
     outcome: 'login',
   })
+  // It has read its disk, so that it is not given up for standing still.
+  await new Promise((resolveWait) => setTimeout(resolveWait, 10_000))
+  expect(lines).toHaveLength(1)
   await machine.stop()
 })
 

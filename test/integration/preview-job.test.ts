@@ -13,7 +13,7 @@ const jobs = createJobManager()
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'slipway-test-'))
   await writeTinyDisk(join(folder, 'login.img'), 'tiny login: ')
-  await writeTinyDisk(join(folder, 'off.img'), 'good night', true)
+  await writeTinyDisk(join(folder, 'off.img'), 'good night', 'power-off')
 })
 afterEach(async () => {
   const left = (await readdir(tmpdir())).filter((name) => name.startsWith(`slipway-preview-${process.pid}-`))

@@ -393,7 +393,7 @@ describe('when all is over and the machine is off', () => {
       .poll(
         async () => {
           const screen = await started.value.readScreenText()
-          return screen.ok ? screen.value.join('\n') : ''
+          return screen.ok ? screen.value.rows.join('\n') : ''
         },
         { timeout: 60_000, interval: 500 },
       )

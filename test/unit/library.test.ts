@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -113,6 +113,30 @@ describe('openLibrary', () => {
     expect(await library.readPicture(disk.id, 'uefi')).toEqual({ ok: true, value: null })
     await library.remove(disk.id)
     expect(await readdir(folder)).toEqual(['data'])
+  })
+
+  it('loses no proof when window and terminal note theirs at the same moment, nor for a lock of a dead one', async () => {
+    const disk = await makeDisk('a.img')
+    const [first, second] = [library, openLibrary(join(folder, 'data'), (line) => log.push(line))]
+    await first.add(disk)
+    const lock = join(folder, 'data', `.${disk.id}.lock`)
+    await mkdir(lock)
+    await utimes(lock, 1, 1)
+    for (let round = 0; round < 10; round++) {
+      await first.invalidate(disk.id)
+      await Promise.all([
+        first.addProof(disk.id, await proofOf(disk, 'bios'), null),
+        second.addProof(disk.id, await proofOf(disk, 'uefi'), null),
+        second.addProof(disk.id, await proofOf(disk, 'secure-boot'), null),
+      ])
+      const found = await first.find(disk.id)
+      expect(found.ok && found.value.proofs.map(({ firmware }) => firmware).sort()).toEqual([
+        'bios',
+        'secure-boot',
+        'uefi',
+      ])
+    }
+    expect((await readdir(join(folder, 'data'))).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
   it('holds a proof for exactly the file that was booted', async () => {

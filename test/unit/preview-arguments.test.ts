@@ -46,6 +46,19 @@ test.each([
   expect(disks[0]).toMatch(/bootindex=0$/)
 })
 
+test.each([
+  ['amd64', 'tcg', 'tcg,thread=multi', 'max,la57=off'],
+  ['amd64', 'kvm', 'kvm', 'host'],
+  ['amd64', 'hvf', 'hvf', 'host'],
+  ['amd64', 'whpx', 'whpx,kernel-irqchip=off', 'Nehalem'],
+  ['arm64', 'tcg', 'tcg,thread=multi', 'max,pauth-impdef=on'],
+  ['arm64', 'hvf', 'hvf', 'host'],
+  ['arm64', 'whpx', 'whpx', 'max'],
+] as const)('%s by %s', (architecture, accelerator, words, processor) => {
+  const all = qemuArguments({ ...settings, architecture, accelerator })
+  expect([valuesOf(all, '-accel'), valuesOf(all, '-cpu')]).toEqual([[words], [processor]])
+})
+
 test('paths with commas, in both of the ways in which QEMU takes paths', () => {
   const words = qemuArguments(settings)
   expect(valuesOf(words, '-vnc')).toEqual(['unix:/tmp/a,, b/screen.sock'])

@@ -4,6 +4,7 @@ import { gunzipSync, inflateSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import {
   encodePng,
+  showsPicture,
   isTextMode,
   parsePpm,
   readPicture,
@@ -33,7 +34,10 @@ const printed = (rows: string[]): string[] => rows.filter((row) => row !== '')
 test('text mode: the screen is found in its memory after it has scrolled', () => {
   const picture = decodePng(recorded('text-mode.png'))
   expect(isTextMode(picture)).toBe(true)
-  const rows = readTextMemory(picture, gunzipSync(recorded('text-mode.memory.gz')))
+  const { rows, memoryRows } = readTextMemory(picture, gunzipSync(recorded('text-mode.memory.gz')))
+  // What scrolled away is still there.
+  expect(memoryRows).toHaveLength(204)
+  expect(memoryRows.findIndex((row) => row === rows[0])).toBeGreaterThan(25)
   expect(rows).toMatchInlineSnapshot(`
     [
       "[   36.153426] systemd[1]: Mounting dev-mqueue.mount - POSIX Message Queue File",
@@ -67,7 +71,11 @@ test('text mode: the screen is found in its memory after it has scrolled', () =>
 
 test('text mode: an empty screen', () => {
   const picture = { width: 720, height: 400, pixels: Buffer.alloc(720 * 400 * 3) }
-  expect(printed(readTextMemory(picture, Buffer.alloc(0x8000)))).toEqual([])
+  // What the memory holds is of before: the screen is cleared after it.
+  for (const byte of [0, 0x41]) {
+    const { rows, memoryRows } = readTextMemory(picture, Buffer.alloc(0x8000, byte))
+    expect([printed(rows), memoryRows]).toEqual([[], []])
+  }
 })
 
 test("framebuffer console with Debian's console font: the login prompt, and the cursor as unknown or blank", () => {
@@ -108,11 +116,41 @@ test('letters are read in any two colours, and not where they are off the grid o
   expect(readPicture(changed(picture, 3)).join('\n')).not.toContain('login:')
 })
 
-test('a picture without text has none', () => {
-  const pixels = Buffer.alloc(640 * 480 * 3)
-  for (let index = 0; index < pixels.length; index++) pixels[index] = (index * 2654435761) >>> 24
-  const text = readPicture({ width: 640, height: 480, pixels }).join('')
-  expect(text.replaceAll('\ufffd', '').length).toBeLessThan(text.length / 100)
+/** A desktop's picture: every byte from a generator with the constants of Numerical Recipes, so that no cell is like another. */
+function noise(width: number, height: number, colours: number): ScreenPicture {
+  const pixels = Buffer.alloc(width * height * 3)
+  let state = 1
+  for (let index = 0; index < pixels.length; index += 3) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    pixels.fill(Math.floor((state / 2 ** 32) * colours) * 37, index, index + 3)
+  }
+  return { width, height, pixels }
+}
+
+test('a picture without text has none, and is told from a console', () => {
+  const rows = readPicture(noise(640, 480, 7))
+  const text = rows.join('')
+  expect(text.replaceAll(/[\ufffc\ufffd]/g, '').length).toBeLessThan(text.length / 100)
+  expect(showsPicture(rows)).toBe(true)
+  for (const name of ['framebuffer-login.png', 'framebuffer-kernel-font.png']) {
+    expect(showsPicture(readPicture(decodePng(recorded(name))))).toBe(false)
+  }
+  // Neither an empty screen nor letters of a font that is not known are one.
+  for (const colours of [1, 2]) expect(showsPicture(readPicture(noise(640, 480, colours)))).toBe(false)
+})
+
+test('a large picture that changes all over is read about as quickly as a blank one', () => {
+  const picture = noise(1280, 800, 7)
+  const before = performance.now()
+  readPicture(picture)
+  const desktop = performance.now() - before
+  // A console full of letters is read from what is known of them.
+  const blank = noise(1280, 800, 1)
+  readPicture(blank)
+  const start = performance.now()
+  readPicture(blank)
+  // Cells of many colours cost no comparison with letters, so no more than blank ones do.
+  expect(desktop).toBeLessThan(10 * (performance.now() - start))
 })
 
 test('PNG of a PPM keeps every pixel; a cut PPM is none', () => {

@@ -74,7 +74,17 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
       { firmware: 'bios', outcome: 'login' },
       { firmware: 'uefi', outcome: 'kernel-panic' },
     ],
+    untried: [],
   },
+  'proof-incomplete': {
+    path: '/a/b.img',
+    boots: [
+      { firmware: 'bios', outcome: 'login' },
+      { firmware: 'uefi', outcome: 'picture' },
+    ],
+    untried: [{ firmware: 'secure-boot', tool: 'OVMF', package: 'ovmf' }],
+  },
+  'disk-without-boot': { path: '/a/b.img' },
   'not-found': { what: 'disk' },
   busy: { what: 'file:/a/b.img' },
   'not-supported': { what: 'the direct engine' },

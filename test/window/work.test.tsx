@@ -122,6 +122,26 @@ describe('a disk', () => {
     expect(isEnabled('Being proven')).toBe(false)
   })
 
+  it('of data has nothing to prove, and one that shows a picture wants to be looked at', async () => {
+    const data: ListedDisk = { ...unprovenDisk, firmware: [] }
+    const [proof] = provenDisk.proofs
+    const kiosk: ListedDisk = {
+      ...provenDisk,
+      proofs: proof === undefined ? [] : [{ ...proof, outcome: 'picture', picture: false }],
+    }
+    await openWindow({ ...fullTopics, disks: [data, kiosk] })
+    await chooseIn('Disks', 'my-machine.img')
+    expect(isEnabled('Prove that it boots')).toBe(false)
+    expect(screen.getByRole('main').textContent).toContain('This disk holds data alone')
+    await chooseIn('Disks', 'server.img')
+    const page = screen.getByRole('main').textContent
+    expect(page).toContain('Under UEFI it is unproven: the screen shows a picture without text')
+    expect(page).not.toContain('does not boot')
+    expect(screen.getByRole('option', { name: /server\.img/ }).textContent).toContain(
+      'shows a picture under UEFI',
+    )
+  })
+
   it('that did not come up says under which firmware and why, in its page and in the list', async () => {
     const [boots] = provenDisk.proofs
     if (boots === undefined) throw new Error('the sample has a proof')
@@ -179,11 +199,19 @@ describe('a disk', () => {
 
   it('for arm64 needs a QEMU of its own, and a packed one is not booted', async () => {
     const arm: ListedDisk = { ...unprovenDisk, architecture: 'arm64', firmware: ['uefi'] }
-    await openWindow({ ...fullTopics, disks: [arm, { ...provenDisk, name: 'server.img.gz', format: 'gz' }] })
+    const fake = await openWindow({
+      ...fullTopics,
+      disks: [arm, { ...provenDisk, name: 'server.img.gz', format: 'gz' }],
+    })
     await chooseIn('Disks', 'my-machine.img')
     expect(isEnabled('Preview')).toBe(false)
     expect(isEnabled('Prove that it boots')).toBe(false)
     expect(screen.getByText('sudo apt install qemu-system-arm qemu-utils qemu-efi-aarch64')).toBeTruthy()
+    // Its own QEMU counts, whatever there is for others.
+    const qemu = { ...host.qemu, firmware: { amd64: [], arm64: ['uefi' as const] } }
+    await change(() => fake.set('host', { ...host, qemu }))
+    expect(isEnabled('Preview')).toBe(true)
+    expect(isEnabled('Prove that it boots')).toBe(true)
     await chooseIn('Disks', 'server.img.gz')
     expect(isEnabled('Prove that it boots')).toBe(false)
     expect(screen.getByRole('main').textContent).toContain('A packed disk is not booted here.')

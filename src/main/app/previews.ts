@@ -5,10 +5,10 @@ import { fail, ok, type Result } from '../../shared/failure'
 import { PREVIEW_PORT_CHANNEL } from '../../shared/ipc/channels'
 import type { ListedDisk } from '../../shared/ipc/contract'
 import type { MachineChoice, PreviewState, TypingPlace } from '../../shared/preview'
-import { claimedFirmware, verdictOf } from '../../shared/proof'
+import { cameUp, claimedFirmware } from '../../shared/proof'
 import type { JobManager } from '../jobs/manager'
 import type { Library } from '../library/library'
-import { watchBoot } from '../preview/boot-watch'
+import { nextStart, watchBoot } from '../preview/boot-watch'
 import { bridgeScreen, bridgeSerial, type Bridge } from '../preview/bridge'
 import type { Machine } from '../preview/machine'
 import { askPort } from '../preview/ports'
@@ -118,8 +118,9 @@ export function createPreviews(
   }
 
   /**
-   * Decides what the boot came to. Only a boot that nobody put a hand to is noted with the disk: an edited kernel line
-   * may be why it came up. And only one that came up, because the power button may be why another did not.
+   * Decides what each boot of the machine came to, from one reset to the next. Only a boot that nobody put a hand to is
+   * noted with the disk: an edited kernel line may be why it came up. And only one that came up, because the power
+   * button may be why another did not.
    */
   async function watchPreview(
     previewId: string,
@@ -128,13 +129,18 @@ export function createPreviews(
     machine: Machine,
     signal: AbortSignal,
   ): Promise<void> {
-    const verdict = await watchBoot(machine, { timeoutMilliseconds: WATCH_TIMEOUT, signal })
-    change(previewId, { outcome: verdict.outcome })
-    if (verdictOf(verdict) === 'fails' || choice.keepChanges || running.get(previewId)?.isTouched !== false)
-      return
-    const picture = await machine.screenshot()
-    const proof = await proofOf({ diskPath: disk.path, ...choice }, machine, verdict)
-    await library.addProof(disk.id, proof, picture.ok ? picture.value : null)
+    for (;;) {
+      const verdict = await watchBoot(machine, { timeoutMilliseconds: WATCH_TIMEOUT, signal })
+      const again = nextStart(machine)
+      change(previewId, { outcome: verdict.outcome })
+      if (cameUp(verdict) && !choice.keepChanges && running.get(previewId)?.isTouched === false) {
+        const picture = await machine.screenshot()
+        const proof = await proofOf({ diskPath: disk.path, ...choice }, machine, verdict)
+        await library.addProof(disk.id, proof, picture.ok ? picture.value : null)
+      }
+      if (!(await again)) return
+      change(previewId, { outcome: null })
+    }
   }
 
   return {

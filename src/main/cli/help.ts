@@ -1,6 +1,7 @@
 import type { CommandName } from './arguments'
 
-const exitCodes = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (a guard, or no permission), 130 cancelled.
+const exitCodes = `Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (a guard, or no permission), 4 not proven (prove),
+130 cancelled.
 With --json one object is written to stdout at the end, and progress as one JSON object a line to stderr.`
 
 const machineHelp = `  --attachment HOW     usb (when not given), sata, nvme or virtio
@@ -64,7 +65,8 @@ ${machineHelp}
 Boots the disk in QEMU without a window under each firmware that it claims,
 and decides by its screen and serial port what each boot came to. The verdicts,
 with a picture of the screen, are kept with a disk that Slipway built. Fails
-when one boot did not come up.
+when one boot did not come up. Exit code 4: none failed, but one shows only a
+picture without text, or its firmware is not installed here.
 
 ${machineHelp}
   --firmware FIRMWARE  only this: bios, uefi or secure-boot; may be given again

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
-import { verdictOf, type MachineFirmware, type Proof } from '../../shared/proof'
+import { cameUp, type MachineFirmware, type Proof } from '../../shared/proof'
 import { describeProof, outcomeTexts } from '../../shared/sentences'
 import type { JobWork } from '../jobs/manager'
 import type { Library } from '../library/library'
@@ -101,7 +101,7 @@ async function preview(
   }
   const proof = await proofOf({ diskPath: disk.path, firmware, attachment }, machine, verdict)
   if (disk.isListed) await library.addProof(disk.id, proof, picture.ok ? picture.value : null)
-  if (verdictOf(verdict) !== 'fails') return ok({ proof, accelerator: machine.accelerator })
+  if (cameUp(verdict)) return ok({ proof, accelerator: machine.accelerator })
   const rows = verdict.lines.slice(-8).join('\n')
   return fail('preview-failed', {
     detail: `${outcomeTexts[verdict.outcome]}${rows === '' ? '' : `. The last rows on its console:\n${rows}\n`}`,

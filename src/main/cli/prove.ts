@@ -20,7 +20,8 @@ export async function runProve(
   if (!bootable.ok) return reporter.fail(bootable.failure)
   const disk = await knownDisk(diskPath, library)
   const firmware = command.firmware.length > 0 ? command.firmware : disk.firmware
-  if (firmware.length === 0) {
+  // A record of a data disk says that nothing on it boots, which proveDisk refuses.
+  if (firmware.length === 0 && !disk.isListed) {
     return reporter.usage(
       'The disk does not say for which firmware it was made: give --firmware.',
       'Help: slipway help prove',
@@ -28,6 +29,7 @@ export async function runProve(
   }
   if (!disk.isListed) reporter.say('Slipway did not build this disk: its verdicts are shown, and not kept.')
   const { attachment, memoryBytes, processors } = command.machine
+  const proofs: object[] = []
   const work: JobWork<Proof[]> = {
     kind: 'proof',
     title: diskPath,
@@ -44,20 +46,11 @@ export async function runProve(
         timeoutMilliseconds: command.timeoutMilliseconds,
         async onProof(proof, picture) {
           if (disk.isListed) await library.addProof(disk.id, proof, picture)
+          proofs.push({ ...proof, picture: disk.isListed ? picturePath(diskPath, proof.firmware) : null })
           reporter.say([...proof.lines.slice(-8).map((row) => `  ${row}`), describeProof(proof)].join('\n'))
         },
       }),
   }
-  return runJob(work, reporter, (proofs) =>
-    reporter.succeed(
-      {
-        disk: diskPath,
-        proofs: proofs.map((proof) => ({
-          ...proof,
-          picture: disk.isListed ? picturePath(diskPath, proof.firmware) : null,
-        })),
-      },
-      '',
-    ),
-  )
+  const told = (): object => ({ disk: diskPath, proofs })
+  return runJob(work, reporter, () => reporter.succeed(told(), ''), told)
 }

@@ -3,7 +3,7 @@ import { overallFraction, type JobSnapshot, type JobTarget } from '../../shared/
 import { describeFailure, formatBytes, formatDuration, phaseTitle } from '../../shared/sentences'
 
 /** The exit codes of the terminal form; `slipway --help` names them. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, cancelled: 130 } as const
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unproven: 4, cancelled: 130 } as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 /** Where a command says what it does. Text for people goes through `plain`, so that no name can drive the terminal. */
@@ -19,7 +19,8 @@ export interface Reporter {
   log(line: string): void
   /** The end: the object for --json, the text for people. */
   succeed(value: object, text: string): ExitCode
-  fail(failure: Failure): ExitCode
+  /** A failure; `more` is added to the object for --json. */
+  fail(failure: Failure, more?: object): ExitCode
   cancelled(): ExitCode
   usage(message: string, hint: string): ExitCode
 }
@@ -58,6 +59,8 @@ export function exitCodeOf(failure: Failure): ExitCode {
       return exitCodes.refused
     case 'size-invalid':
       return exitCodes.usage
+    case 'proof-incomplete':
+      return exitCodes.unproven
     default:
       return exitCodes.failed
   }
@@ -123,9 +126,9 @@ export function createReporter(json: boolean, stdout: Output, stderr: Output): R
       clear()
       return exitCodes.done
     },
-    fail(failure) {
+    fail(failure, more = {}) {
       const text = describeFailure(failure)
-      if (json) jsonLine(stdout, { ok: false, failure, text })
+      if (json) jsonLine(stdout, { ok: false, failure, text, ...more })
       else {
         const tail = log.slice(-LOG_TAIL)
         if (tail.length > 0) line(stderr, ['Log:', ...tail.map((entry) => `  ${entry}`)].join('\n'))

@@ -10,12 +10,14 @@ const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  * @param work what is to be done
  * @param reporter where to say so
  * @param onSuccess reports the value
+ * @param more what a failure's object for --json says besides
  * @returns the exit code
  */
 export async function runJob<T>(
   work: JobWork<T>,
   reporter: Reporter,
   onSuccess: (value: T) => ExitCode | Promise<ExitCode>,
+  more: () => object = () => ({}),
 ): Promise<ExitCode> {
   const jobs = createJobManager((_id, line) => {
     reporter.log(line)
@@ -40,7 +42,7 @@ export async function runJob<T>(
     case 'succeeded':
       return onSuccess(ending.value)
     case 'failed':
-      return reporter.fail(ending.failure)
+      return reporter.fail(ending.failure, more())
     case 'cancelled':
       return reporter.cancelled()
   }

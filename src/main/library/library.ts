@@ -8,6 +8,7 @@ import { fail, ok, type Result } from '../../shared/failure'
 import type { ListedDisk } from '../../shared/ipc/contract'
 import { machineFirmwares, type MachineFirmware, type Proof } from '../../shared/proof'
 import { blockMapPath } from './block-map'
+import { withLock } from './lock'
 import { writeWhole } from './write-whole'
 
 /** Milliseconds in which changes are gathered before the list is read again. */
@@ -15,8 +16,8 @@ const GATHER_INTERVAL = 100
 
 /**
  * The disks that were built. Each has a file of its own in the library's
- * folder, so that window and terminal can add at the same time without a lock,
- * and a copy beside the disk, which goes along when the disk is moved.
+ * folder, so that window and terminal can add at the same time without a lock
+ * (a change of what is there takes one), and a copy beside the disk, which goes along when the disk is moved.
  */
 export interface Library {
   /** All disks, newest first. */
@@ -127,6 +128,18 @@ export function openLibrary(folder: string, log: (line: string) => void): Librar
     await writeWhole(recordPath(record.id), text)
   }
 
+  /** Reads a record and writes it changed, while nobody else does, in the window or in a terminal. */
+  async function changing(id: string, change: (disk: ListedDisk) => Promise<void>): Promise<Result<null>> {
+    const known = await find(id)
+    if (!known.ok) return known
+    return withLock(join(folder, `.${id}.lock`), async () => {
+      const found = await find(id)
+      if (!found.ok) return found
+      await change(found.value)
+      return ok(null)
+    })
+  }
+
   return {
     list,
     find,
@@ -158,39 +171,35 @@ export function openLibrary(folder: string, log: (line: string) => void): Librar
       await rm(recordPath(id), { force: true })
       return ok(null)
     },
-    async addProof(id, proof, picture) {
-      const found = await find(id)
-      if (!found.ok) return found
-      const { path, proofs } = found.value
-      let isKept = false
-      if (picture !== null) {
-        isKept = await writeWhole(picturePath(path, proof.firmware), picture).then(
-          () => true,
-          (error: unknown) => {
-            log(`library: no picture beside ${path}: ${String(error)}`)
-            return false
-          },
-        )
-      }
-      const others = proofs.filter(({ firmware }) => firmware !== proof.firmware)
-      await save({ ...found.value, proofs: [...others, { ...proof, picture: isKept }] })
-      return ok(null)
-    },
+    addProof: (id, proof, picture) =>
+      changing(id, async (disk) => {
+        const { path, proofs } = disk
+        let isKept = false
+        if (picture !== null) {
+          isKept = await writeWhole(picturePath(path, proof.firmware), picture).then(
+            () => true,
+            (error: unknown) => {
+              log(`library: no picture beside ${path}: ${String(error)}`)
+              return false
+            },
+          )
+        }
+        const others = proofs.filter(({ firmware }) => firmware !== proof.firmware)
+        await save({ ...disk, proofs: [...others, { ...proof, picture: isKept }] })
+      }),
     async readPicture(id, firmware) {
       const found = await find(id)
       if (!found.ok) return found
       if (!found.value.proofs.some((proof) => proof.firmware === firmware && proof.picture)) return ok(null)
       return ok(await readFile(picturePath(found.value.path, firmware)).catch(() => null))
     },
-    async invalidate(id) {
-      const found = await find(id)
-      if (!found.ok) return found
-      const { path } = found.value
-      await save({ ...found.value, proofs: [] })
-      await removePictures(path)
-      for (const beside of [blockMapPath(path), manifestPath(path)]) await rm(beside, { force: true })
-      return ok(null)
-    },
+    invalidate: (id) =>
+      changing(id, async (disk) => {
+        const { path } = disk
+        await save({ ...disk, proofs: [] })
+        await removePictures(path)
+        for (const beside of [blockMapPath(path), manifestPath(path)]) await rm(beside, { force: true })
+      }),
     subscribe(listener) {
       return watchLibrary(folder, list, listener)
     },

@@ -3,8 +3,8 @@ import type { Attachment } from '../../shared/proof'
 
 /** What the machine's processor is; QEMU's names for them are in `programs`. */
 export type Architecture = 'amd64' | 'arm64'
-/** What runs the guest's instructions: the kernel's virtualisation on Linux, on macOS, or QEMU's own translation. */
-export type Accelerator = 'kvm' | 'hvf' | 'tcg'
+/** What runs the guest's instructions: the virtualisation of Linux, of macOS or of Windows, or QEMU's own translation. */
+export type Accelerator = 'kvm' | 'hvf' | 'whpx' | 'tcg'
 
 /** A TCP port of this host's loopback address that leads to one of the machine. */
 export interface PortForward {
@@ -51,7 +51,22 @@ const translatedProcessors: Record<Architecture, string> = {
   arm64: 'max,pauth-impdef=on',
 }
 
-const accelerators: Record<Accelerator, string> = { kvm: 'kvm', hvf: 'hvf', tcg: 'tcg,thread=multi' }
+/** QEMU's words for an accelerator. */
+function acceleratorWords(architecture: Architecture, accelerator: Accelerator): string {
+  if (accelerator === 'tcg') return 'tcg,thread=multi'
+  // WHPX loses the guests' interrupts with its own controller (QEMU issue 346), and knows no other on Arm.
+  if (accelerator === 'whpx' && architecture === 'amd64') return 'whpx,kernel-irqchip=off'
+  return accelerator
+}
+
+/** The guest's processor (qemu(1), -cpu). */
+function processorOf(architecture: Architecture, accelerator: Accelerator): string {
+  if (accelerator === 'tcg') return translatedProcessors[architecture]
+  // WHPX has no `host`, and was reported to hang under OVMF with `max`: the first processor of x86-64-v2.
+  if (accelerator === 'whpx') return architecture === 'amd64' ? 'Nehalem' : 'max'
+  // It makes a nested KVM abort on some hosts, which is why KVM is given up when QEMU ends.
+  return 'host'
+}
 
 /** A PC of 2009, and the board that QEMU made up for ARM (QEMU docs/system/i386/pc, arm/virt). */
 const boards: Record<Architecture, string> = { amd64: 'q35', arm64: 'virt' }
@@ -132,15 +147,13 @@ export function qemuArguments(settings: MachineSettings): string[] {
   const forwards = settings.ports.map(
     ({ hostPort, guestPort }) => `,hostfwd=tcp:127.0.0.1:${hostPort}-:${guestPort}`,
   )
-  // `host` makes a nested KVM abort on some hosts, which is why KVM is given up when QEMU ends.
-  const processor = accelerator === 'tcg' ? translatedProcessors[architecture] : 'host'
   return [
     '-nodefaults',
     '-no-user-config',
     ...['-name', 'slipway-preview'],
     ...boardArguments(architecture, settings.firmware),
-    ...['-accel', accelerators[accelerator]],
-    ...['-cpu', processor],
+    ...['-accel', acceleratorWords(architecture, accelerator)],
+    ...['-cpu', processorOf(architecture, accelerator)],
     ...['-smp', String(settings.processors)],
     ...['-m', `${Math.floor(settings.memoryBytes / MIB)}M`],
     ...['-boot', 'strict=on'],

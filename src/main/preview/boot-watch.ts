@@ -1,21 +1,26 @@
 import type { BootOutcome } from '../../shared/proof'
+import { gatherFailedUnits } from './failed-units'
 import type { Machine, MachineEnding } from './machine'
 
 export interface BootVerdict {
   outcome: BootOutcome
   /** From the call to the verdict. */
   milliseconds: number
-  /** Where it was seen; null for `hang` and `ended`. */
+  /** Where it was seen; null where nothing was. */
   seenOn: 'screen' | 'serial' | null
-  /** The last rows with text, from where it was seen, else from the screen. */
+  /** The last rows with text, from where it was seen, else from what spoke last. */
   lines: string[]
   /** Units that systemd reported as failed, as it called them. */
   failedUnits: string[]
   ending: MachineEnding | null
 }
 
-/** Milliseconds between two looks at the screen. */
-const LOOK_INTERVAL = 1000
+/** Milliseconds between two looks at the screen. A framebuffer's rows are gone when they scroll. */
+const LOOK_INTERVAL = 250
+/** Restarts by the guest itself that make a loop at once. A first start may take one or two (shim's fallback.c, a grown disk). */
+const RESTARTS_LIMIT = 5
+/** Restarts that make a loop of a boot that had come to nothing when its time was up. */
+const RESTARTS_AT_TIMEOUT = 2
 /** Rows of serial output that count as its screen. */
 const SERIAL_ROWS = 25
 const SERIAL_KEPT = 64 * 1024
@@ -63,8 +68,9 @@ const messages: readonly (readonly [BootOutcome, RegExp])[] = [
 
 /** Milliseconds for which an outcome must stay before it is the verdict: what may pass by itself gets time to. */
 const settleTimes: Partial<Record<BootOutcome, number>> = {
-  // Units that are still being started may fail over the prompt.
-  login: 3000,
+  // Units that are still being started may fail over the prompt: systemd lets a getty wait for them for 5 s (Type=idle
+  // in systemd.service(5)), and no longer.
+  login: 6000,
   'secure-boot-refused': 3000,
   'target-reached': 30_000,
   'boot-loader-prompt': 10_000,
@@ -101,44 +107,69 @@ export function rowsOfSerial(text: string): string[] {
     .map((row) => row.replace(/\r+$/, '').replace(/^.*\r/, ''))
 }
 
+/** Rows that say something: with a character that is known (screen.ts), and without the cursor, which blinks. */
+function printedRows(rows: readonly string[]): string[] {
+  return rows.map((row) => row.replace(CURSOR, '').trimEnd()).filter((row) => /[^\s\ufffc\ufffd]/.test(row))
+}
+
 /**
  * Watches a machine boot and decides what it came to, by the text on its
  * screen and on its serial port, whichever shows it first. The image needs
  * no serial console. What can be read of a screen: VGA text mode whatever its
  * font, and consoles drawn with the fonts of glyphs.ts at 8 by 16 pixels.
- * A machine that was started again on another accelerator is watched anew.
- * @param limits.timeoutMilliseconds after which the verdict is `hang`
+ * A machine that was started again, by itself or on another accelerator, is watched anew.
+ * @param limits.timeoutMilliseconds after which the verdict is what it came to so far: `picture`, `keeps-restarting`
+ *   or `hang` where that was nothing
  * @param limits.signal its abort throws its reason
  */
 export async function watchBoot(
-  machine: Pick<Machine, 'onSerial' | 'onRestart' | 'readScreenText' | 'ended'>,
+  machine: Pick<Machine, 'onSerial' | 'onRestart' | 'onReset' | 'readScreenText' | 'ended'>,
   limits: { timeoutMilliseconds: number; signal: AbortSignal },
 ): Promise<BootVerdict> {
   const startedAt = Date.now()
+  const failedUnits = gatherFailedUnits()
   let serial = ''
   // In an object, because callbacks change it between two looks.
   const state: {
     ending: MachineEnding | null
     candidate: { outcome: BootOutcome; since: number } | null
-  } = { ending: null, candidate: null }
+    /** By the guest itself. */
+    restarts: number
+    /** Counts whatever made it start again. */
+    starts: number
+    lastSpoke: 'screen' | 'serial'
+  } = { ending: null, candidate: null, restarts: 0, starts: 0, lastSpoke: 'screen' }
   let screenRows: string[] = []
-  const failedUnits = new Set<string>()
-  const verdict = (outcome: BootOutcome, seenOn: BootVerdict['seenOn'], rows: string[]): BootVerdict => ({
+  let isPicture = false
+  const verdict = (outcome: BootOutcome, seenOn: BootVerdict['seenOn']): BootVerdict => ({
     outcome,
     milliseconds: Date.now() - startedAt,
     seenOn,
-    lines: rows
-      .map((row) => row.replace(CURSOR, ''))
-      .filter((row) => row.trim() !== '')
-      .slice(-LINES_KEPT),
-    failedUnits: [...failedUnits],
+    lines: printedRows((seenOn ?? state.lastSpoke) === 'serial' ? rowsOfSerial(serial) : screenRows).slice(
+      -LINES_KEPT,
+    ),
+    failedUnits: failedUnits.names(),
     ending: state.ending,
   })
+  const watchAnew = (): void => {
+    state.starts++
+    serial = ''
+    screenRows = []
+    state.candidate = null
+    failedUnits.clear()
+  }
   const unsubscribe = [
-    machine.onSerial((bytes) => (serial = (serial + bytes.toString('latin1')).slice(-SERIAL_KEPT))),
+    machine.onSerial((bytes) => {
+      serial = (serial + bytes.toString('latin1')).slice(-SERIAL_KEPT)
+      state.lastSpoke = 'serial'
+    }),
     machine.onRestart(() => {
-      serial = ''
-      state.candidate = null
+      watchAnew()
+      state.restarts = 0
+    }),
+    machine.onReset((isByGuest) => {
+      watchAnew()
+      if (isByGuest) state.restarts++
     }),
   ]
   let wake = (): void => undefined
@@ -146,31 +177,39 @@ export async function watchBoot(
     state.ending = how
     wake()
   })
-  limits.signal.addEventListener('abort', () => wake(), { once: true })
+  const wakeNow = (): void => wake()
+  limits.signal.addEventListener('abort', wakeNow)
   try {
     for (;;) {
       limits.signal.throwIfAborted()
+      const { starts } = state
       const screen = await machine.readScreenText()
-      if (screen.ok) screenRows = screen.value
       const serialRows = rowsOfSerial(serial)
-      for (const row of [...screenRows, ...serialRows]) {
-        const unit = /\[FAILED\] Failed to (?:start|mount|listen on) (.+?)\.?$/.exec(row.trim())?.[1]
-        if (unit !== undefined) failedUnits.add(unit)
+      let foundFailure = failedUnits.take(serialRows)
+      // A screen that was read before it started again says nothing.
+      if (screen.ok && starts === state.starts) {
+        const { rows, memoryRows } = screen.value
+        if (printedRows(rows).join('\n') !== printedRows(screenRows).join('\n')) state.lastSpoke = 'screen'
+        screenRows = rows
+        isPicture = screen.value.isPicture
+        foundFailure = failedUnits.take(memoryRows) || foundFailure
       }
       const now = Date.now()
+      const isLate = now - startedAt > limits.timeoutMilliseconds
       const onScreen = judgeRows(screenRows)
       const outcome = onScreen ?? judgeRows(serialRows.slice(-SERIAL_ROWS))
       if (outcome === null) state.candidate = null
       else {
-        if (state.candidate?.outcome !== outcome) state.candidate = { outcome, since: now }
-        if (now - state.candidate.since >= (settleTimes[outcome] ?? 0)) {
-          return onScreen === null
-            ? verdict(outcome, 'serial', serialRows)
-            : verdict(outcome, 'screen', screenRows)
+        if (state.candidate?.outcome !== outcome || foundFailure) state.candidate = { outcome, since: now }
+        if (now - state.candidate.since >= (settleTimes[outcome] ?? 0) || isLate) {
+          return verdict(outcome, onScreen === null ? 'serial' : 'screen')
         }
       }
-      if (state.ending !== null) return verdict('ended', null, screenRows)
-      if (now - startedAt > limits.timeoutMilliseconds) return verdict('hang', null, screenRows)
+      if (state.ending !== null) return verdict('ended', null)
+      if (state.restarts >= (isLate ? RESTARTS_AT_TIMEOUT : RESTARTS_LIMIT)) {
+        return verdict('keeps-restarting', null)
+      }
+      if (isLate) return isPicture ? verdict('picture', 'screen') : verdict('hang', null)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, LOOK_INTERVAL)
         wake = () => {
@@ -180,6 +219,22 @@ export async function watchBoot(
       })
     }
   } finally {
+    limits.signal.removeEventListener('abort', wakeNow)
     for (const end of unsubscribe) end()
   }
+}
+
+/**
+ * Waits until a machine begins again from its firmware, after which an earlier verdict is of the past.
+ * @returns false when it ends instead
+ */
+export function nextStart(machine: Pick<Machine, 'onRestart' | 'onReset' | 'ended'>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settle = (begins: boolean): void => {
+      for (const end of unsubscribe) end()
+      resolve(begins)
+    }
+    const unsubscribe = [machine.onRestart(() => settle(true)), machine.onReset(() => settle(true))]
+    void machine.ended.then(() => settle(false))
+  })
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { access, readFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { MachineFirmware } from '../../shared/proof'
 import type { Architecture } from './arguments'
@@ -12,8 +12,12 @@ export interface QemuPrograms {
   image: string
 }
 
-/** Where programs lie that a desktop's short PATH leaves out: Homebrew and MacPorts. */
-const moreFolders = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/opt/local/bin']
+/** Where programs lie that a desktop's short PATH leaves out: Homebrew, MacPorts, and QEMU's own installer for Windows. */
+const moreFolders =
+  process.platform === 'win32'
+    ? [join(process.env['ProgramFiles'] ?? 'C:\\Program Files', 'qemu')]
+    : ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/opt/local/bin']
+const PROGRAM_ENDING = process.platform === 'win32' ? '.exe' : ''
 
 /** Package names and the command that installs them. `arm` and `armFirmware` are for arm64 machines. */
 export interface Packages {
@@ -113,8 +117,9 @@ async function packagesHere(): Promise<Packages> {
 export async function findProgram(name: string): Promise<string | null> {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...moreFolders]
   for (const folder of folders) {
-    if (!folder.startsWith('/')) continue
-    const path = join(folder, name)
+    // A relative one would be whatever lies where we were started.
+    if (!isAbsolute(folder)) continue
+    const path = join(folder, `${name}${PROGRAM_ENDING}`)
     try {
       await access(path, constants.X_OK)
       return path

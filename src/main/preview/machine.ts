@@ -3,15 +3,16 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
 import { z } from 'zod'
-import type { Attachment, MachineFirmware } from '../../shared/proof'
+import { attachmentsOf, type Attachment, type MachineFirmware } from '../../shared/proof'
 import type { Accelerator, Architecture, PortForward } from './arguments'
 import { findQemu, firmwareMissing, type QemuPrograms } from './find'
 import { findUefiFirmware, type UefiFirmware } from './firmware'
 import {
   awaitLife,
+  awaitReading,
   candidateAccelerators,
   firstLine,
-  isCrash,
+  isAcceleratorProblem,
   prepareFiles,
   statusSchema,
   takePicture,
@@ -22,9 +23,11 @@ import {
   isTextMode,
   readPicture,
   readTextMemory,
+  showsPicture,
   TEXT_MEMORY_ADDRESS,
   TEXT_MEMORY_BYTES,
   type ScreenPicture,
+  type TextScreen,
 } from './screen'
 import { startSession, type Session } from './session'
 import { typeText } from './typing'
@@ -33,6 +36,11 @@ import { openWorkspace, sweepWorkspaces, type Workspace } from './workspace'
 const GIB = 1024 ** 3
 /** Bytes of serial output that a listener gets who comes late. */
 const SCROLLBACK_BYTES = 256 * 1024
+/**
+ * Milliseconds from a reset in which more of them are the same one. SeaBIOS answers a reset with some of its own, until it runs from its ROM again
+ * (SeaBIOS, src/fw/shadow.c, qemu_reboot).
+ */
+const RESET_BURST = 1000
 
 export interface MachineOptions {
   /** A disk; it is only read unless `keepChanges` says otherwise. */
@@ -75,6 +83,12 @@ export interface Fallback {
   detail: string
 }
 
+/** The text on a screen, row by row; U+FFFD and U+FFFC where there is none (screen.ts says what is recognised). */
+export interface ScreenText extends TextScreen {
+  /** Whether it shows a picture, whatever else can be read. */
+  isPicture: boolean
+}
+
 /** A virtual machine that runs until `ended`. */
 export interface Machine {
   /** What it runs on now; may change with a restart. */
@@ -87,17 +101,22 @@ export interface Machine {
   readonly forwards: readonly PortForward[]
   /** Unix socket that speaks RFB; the same after a restart. */
   readonly screenSocket: string
-  /** Calls back with what the serial port has said so far, then with all that it says; answers the function that ends it. */
+  /**
+   * Calls back with what the serial port has said since the machine's last start or reset, then with all that it says;
+   * answers the function that ends it.
+   */
   onSerial(listener: (bytes: Buffer) => void): () => void
   writeSerial(bytes: Uint8Array): void
   /** Types a text on the machine's keyboard (typing.ts). Ends early, with success, when the signal is aborted. */
   typeText(text: string, signal: AbortSignal): Promise<Result<null>>
   /** Calls back when the machine was started again one step safer: all connections to its screen are gone. */
   onRestart(listener: () => void): () => void
+  /** Calls back when the machine began again from its firmware, by the guest itself or by `reset`. */
+  onReset(listener: (isByGuest: boolean) => void): () => void
   /** The screen as it is now. */
   readScreen(): Promise<Result<ScreenPicture>>
-  /** The text on the screen, row by row; U+FFFD where nothing is recognised (screen.ts says what can be). */
-  readScreenText(): Promise<Result<string[]>>
+  /** The text on the screen as it is now, and what of it can be read that scrolled away. */
+  readScreenText(): Promise<Result<ScreenText>>
   /** The screen as it is now, as PNG. */
   screenshot(): Promise<Result<Buffer>>
   /** Presses the power button (ACPI). A guest that has not booted ignores it. */
@@ -112,10 +131,10 @@ export interface Machine {
 /**
  * Starts a machine on a disk. What it writes goes to an overlay that is thrown
  * away, unless its changes are to be kept. Accelerators are tried in turn and believed only when the
- * firmware shows a sign of life; when one fails later, the machine starts
- * again from the beginning on the next, and `log` says so.
- * @returns the machine once it is running. Fails with `tool-missing`, `disk-missing`, `not-supported` (Windows),
- *   or `preview-failed` with QEMU's words. Throws the signal's reason when it was aborted.
+ * firmware shows a sign of life; when one fails later, or the firmware never reads the disk, the machine starts
+ * again from the beginning on the next, and `log` says so. What fails for another reason is not tried again.
+ * @returns the machine once it is running. Fails with `tool-missing`, `disk-missing`, `not-supported` (Windows, or a
+ *   machine that there is not), or `preview-failed` with QEMU's words. Throws the signal's reason when it was aborted.
  */
 export async function startMachine(options: MachineOptions): Promise<Result<Machine>> {
   const { signal, log } = options
@@ -126,6 +145,11 @@ export async function startMachine(options: MachineOptions): Promise<Result<Mach
   const secure = options.firmware === 'secure-boot'
   if (architecture === 'arm64' && options.firmware === 'bios') {
     return fail('not-supported', { what: 'an arm64 machine with a BIOS, which there is none of' })
+  }
+  if (!attachmentsOf(architecture).includes(options.attachment ?? 'usb')) {
+    return fail('not-supported', {
+      what: 'an arm64 machine with a SATA drive, on which its firmware finds nothing',
+    })
   }
   const programs = await findQemu(architecture)
   if (!programs.ok) return programs
@@ -168,9 +192,11 @@ async function runMachine(
   const screenSocket = inFolder('screen.sock')
   const serialListeners = new Set<(bytes: Buffer) => void>()
   const restartListeners = new Set<() => void>()
+  const resetListeners = new Set<(isByGuest: boolean) => void>()
   let scrollback: Buffer[] = []
   let scrollbackBytes = 0
   let pictures = 0
+  let lastPicture: { picture: ScreenPicture; rows: string[] } | null = null
   let attempt = 0
   let fallback: Fallback | null = null
   let forwards: PortForward[] = []
@@ -196,10 +222,14 @@ async function runMachine(
     for (const listener of serialListeners) listener(bytes)
   }
 
-  /** One run of QEMU on the current accelerator, up to a sign of life where it is not the last one. */
-  async function tryOnce(): Promise<Result<Session>> {
+  function forgetSerial(): void {
     scrollback = []
     scrollbackBytes = 0
+  }
+
+  /** One run of QEMU on the current accelerator, up to a sign of life where it is not the last one. */
+  async function tryOnce(): Promise<Result<Session>> {
+    forgetSerial()
     const files = await prepareFiles(
       programs,
       options.diskPath,
@@ -231,14 +261,15 @@ async function runMachine(
     return fail('preview-failed', { detail: problem })
   }
 
-  /** Runs QEMU on the current accelerator or the next that works. */
+  /** Runs QEMU on the current accelerator, or on the next one where that one does not work. */
   async function begin(): Promise<Result<Session>> {
     for (;;) {
       const session = await tryOnce()
       const next = accelerators[attempt + 1]
       if (session.ok || next === undefined || isUnwanted()) return session
       const { failure } = session
-      const detail = firstLine(failure.code === 'preview-failed' ? failure.facts.detail : failure.code)
+      if (failure.code !== 'preview-failed' || !isAcceleratorProblem(failure.facts.detail)) return session
+      const detail = firstLine(failure.facts.detail)
       fallback = { from: currentAccelerator(), detail }
       log(`${fallback.from} does not work on this host (${detail}): starting again with ${next}`)
       attempt++
@@ -252,9 +283,21 @@ async function runMachine(
 
   /** Watches a session, and replaces it by a safer one when its accelerator fails. */
   function watch(session: Session): void {
-    let internalError = false
+    let problem: string | null = null
+    let lastReset = 0
+    const giveUp = (why: string): void => {
+      problem ??= why
+      void session.stop()
+    }
     session.qmp.onEvent(({ name, data }) => {
       if (name === 'SHUTDOWN' && data['guest'] === true) ending ??= { reason: 'powered-off' }
+      if (name === 'RESET') {
+        // What was said before is no part of the boot that begins.
+        forgetSerial()
+        if (Date.now() - lastReset < RESET_BURST) return
+        lastReset = Date.now()
+        for (const listener of resetListeners) listener(data['guest'] === true)
+      }
       if (name === 'BLOCK_IO_ERROR' && data['nospace'] === true) {
         ending ??= { reason: 'no-space', folder: tmpdir() }
         void session.stop()
@@ -262,19 +305,23 @@ async function runMachine(
       if (name !== 'STOP') return
       void session.qmp.execute('query-status').then((status) => {
         if (!status.ok || statusSchema.parse(status.value).status !== 'internal-error') return
-        internalError = true
-        void session.stop()
+        giveUp('the machine stopped with an internal error')
       })
     })
+    if (accelerators[attempt + 1] !== undefined) {
+      void awaitReading(session, isUnwanted).then((why) => {
+        if (why !== null) giveUp(why)
+      })
+    }
     void session.exited.then(async (last) => {
       const next = accelerators[attempt + 1]
-      if (ending !== null || stopping || next === undefined || !(internalError || isCrash(last))) {
+      if (isAcceleratorProblem(last)) problem ??= firstLine(last)
+      if (ending !== null || stopping || next === undefined || problem === null) {
         await finish(ending ?? (stopping ? { reason: 'stopped' } : { reason: 'failed', detail: last }))
         return
       }
-      const detail = internalError ? 'the machine stopped with an internal error' : firstLine(last)
-      fallback = { from: currentAccelerator(), detail }
-      log(`${fallback.from} failed (${detail}): starting again with ${next}`)
+      fallback = { from: currentAccelerator(), detail: problem }
+      log(`${fallback.from} failed (${problem}): starting again with ${next}`)
       attempt++
       restarting = begin()
       const restarted = await restarting
@@ -331,11 +378,22 @@ async function runMachine(
       restartListeners.add(listener)
       return () => restartListeners.delete(listener)
     },
+    onReset(listener) {
+      resetListeners.add(listener)
+      return () => resetListeners.delete(listener)
+    },
     readScreen,
     async readScreenText() {
       const picture = await readScreen()
       if (!picture.ok) return picture
-      if (!isTextMode(picture.value)) return ok(readPicture(picture.value))
+      if (!isTextMode(picture.value)) {
+        // Most looks show what the last one showed, and comparing is quicker than reading.
+        if (lastPicture?.picture.pixels.equals(picture.value.pixels) !== true) {
+          lastPicture = { picture: picture.value, rows: readPicture(picture.value) }
+        }
+        const { rows } = lastPicture
+        return ok({ rows, memoryRows: rows, isPicture: showsPicture(rows) })
+      }
       const path = `${nextPicture()}.memory`
       const saved = await current.qmp.execute('pmemsave', {
         val: TEXT_MEMORY_ADDRESS,
@@ -345,7 +403,7 @@ async function runMachine(
       if (!saved.ok) return saved
       const memory = await readFile(path)
       await rm(path, { force: true })
-      return ok(readTextMemory(picture.value, memory))
+      return ok({ ...readTextMemory(picture.value, memory), isPicture: false })
     },
     async screenshot() {
       const picture = await readScreen()

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
-import { fail, ok, type Failure, type Result } from '../../shared/failure'
+import { fail, ok, type FailureFacts, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
-import { verdictOf, type Attachment, type MachineFirmware, type Proof } from '../../shared/proof'
+import { cameUp, verdictOf, type Attachment, type MachineFirmware, type Proof } from '../../shared/proof'
 import { firmwareTitles, outcomeTexts } from '../../shared/sentences'
-import type { Architecture } from './arguments'
+import type { Accelerator, Architecture } from './arguments'
 import { watchBoot, type BootVerdict } from './boot-watch'
 import { startMachine, type Machine } from './machine'
 
@@ -26,36 +26,64 @@ export interface ProveInput {
 /**
  * Boots a disk without a window under each firmware and decides what each boot came to.
  * @param context a job of kind `proof`
- * @returns the proofs when it came up in each boot; `proof-failed` when one did not. Firmware that is not installed
- *   here is passed over and logged; when none is left, its `tool-missing`. Else the failures of `startMachine`.
+ * @returns the proofs when it came up in each boot. `disk-without-boot` when there is no firmware to boot it under;
+ *   `proof-failed` when one boot did not come up; `proof-incomplete` when none failed, but what one came to is unclear
+ *   or its firmware is not installed here; the `tool-missing` of the firmware when none could be tried. Else the
+ *   failures of `startMachine`.
  * @throws the signal's reason when the job was cancelled
  */
 export async function proveDisk(context: JobContext, input: ProveInput): Promise<Result<Proof[]>> {
+  const { diskPath } = input
+  const { length } = input.firmware
+  if (length === 0) return fail('disk-without-boot', { path: diskPath })
   const proofs: Proof[] = []
-  let missing: Failure | null = null
+  const untried: FailureFacts<'proof-failed'>['untried'] = []
   context.phase('boot')
   for (const [index, firmware] of input.firmware.entries()) {
     // One boot is not done by halves: how far it is cannot be known.
-    const { length } = input.firmware
     context.progress(index, length === 1 ? null : length)
     const booted = await bootOnce(context, input, firmware)
     if (booted.ok) proofs.push(booted.value)
     else if (booted.failure.code === 'tool-missing') {
-      missing = booted.failure
-      context.log(`${firmwareTitles[firmware]}: not tried, ${missing.facts.tool} is not installed`)
+      untried.push({ firmware, ...booted.failure.facts })
+      context.log(`${firmwareTitles[firmware]}: not tried, ${booted.failure.facts.tool} is not installed`)
+      if (untried.length === length) return booted
     } else return booted
   }
-  if (proofs.length === 0 && missing !== null) return { ok: false, failure: missing }
-  if (proofs.every((proof) => verdictOf(proof) !== 'fails')) return ok(proofs)
+  if (proofs.every(cameUp) && untried.length === 0) return ok(proofs)
   const boots = proofs.map(({ firmware, outcome }) => ({ firmware, outcome }))
-  return fail('proof-failed', { path: input.diskPath, boots })
+  const failed = proofs.some((proof) => verdictOf(proof) === 'fails')
+  return fail(failed ? 'proof-failed' : 'proof-incomplete', { path: diskPath, boots, untried })
 }
 
+/**
+ * One boot, and a second one by emulation where an accelerated machine hung: some accelerators stop a guest without
+ * saying so, and its kernel is not to blame then.
+ */
 async function bootOnce(
   context: JobContext,
   input: ProveInput,
   firmware: MachineFirmware,
 ): Promise<Result<Proof>> {
+  let booted = await boot(context, input, firmware, null)
+  if (booted.ok && booted.value.proof.outcome === 'hang' && booted.value.proof.accelerator !== 'tcg') {
+    const { accelerator } = booted.value.proof
+    context.log(`${firmwareTitles[firmware]}: nothing came with ${accelerator}: booting again with tcg`)
+    booted = await boot(context, input, firmware, ['tcg'])
+  }
+  if (!booted.ok) return booted
+  const { proof, picture } = booted.value
+  context.log(`${firmwareTitles[firmware]}: ${outcomeTexts[proof.outcome]}`)
+  await input.onProof(proof, picture)
+  return ok(proof)
+}
+
+async function boot(
+  context: JobContext,
+  input: ProveInput,
+  firmware: MachineFirmware,
+  accelerators: readonly Accelerator[] | null,
+): Promise<Result<{ proof: Proof; picture: Buffer | null }>> {
   const { signal } = context
   const { diskPath, attachment, timeoutMilliseconds, architecture } = input
   const started = await startMachine({
@@ -65,6 +93,7 @@ async function bootOnce(
     attachment,
     ...(input.memoryBytes === undefined ? {} : { memoryBytes: input.memoryBytes }),
     ...(input.processors === undefined ? {} : { processors: input.processors }),
+    ...(accelerators === null ? {} : { accelerators }),
     signal,
     log: (line) => {
       context.log(line)
@@ -76,9 +105,7 @@ async function bootOnce(
     const verdict = await watchBoot(machine, { timeoutMilliseconds, signal })
     const picture = await machine.screenshot()
     const proof = await proofOf({ diskPath, firmware, attachment }, machine, verdict)
-    context.log(`${firmwareTitles[firmware]}: ${outcomeTexts[verdict.outcome]}`)
-    await input.onProof(proof, picture.ok ? picture.value : null)
-    return ok(proof)
+    return ok({ proof, picture: picture.ok ? picture.value : null })
   } finally {
     await machine.stop()
   }
@@ -86,21 +113,21 @@ async function bootOnce(
 
 /**
  * A boot's verdict as what is kept of it.
- * @param boot what was booted and how
+ * @param booted what was booted and how
  * @param machine on which it was
  */
 export async function proofOf(
-  boot: { diskPath: string; firmware: MachineFirmware; attachment: Attachment },
+  booted: { diskPath: string; firmware: MachineFirmware; attachment: Attachment },
   machine: Pick<Machine, 'accelerator'>,
   verdict: BootVerdict,
 ): Promise<Proof> {
-  const { mtimeMs, size } = await stat(boot.diskPath)
+  const { mtimeMs, size } = await stat(booted.diskPath)
   return {
-    firmware: boot.firmware,
+    firmware: booted.firmware,
     outcome: verdict.outcome,
     at: Date.now(),
     milliseconds: verdict.milliseconds,
-    attachment: boot.attachment,
+    attachment: booted.attachment,
     accelerator: machine.accelerator,
     failedUnits: verdict.failedUnits,
     lines: verdict.lines,

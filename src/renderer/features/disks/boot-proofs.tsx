@@ -65,6 +65,7 @@ export function BootProofs(props: { disk: ListedDisk; canBoot: boolean; isProvin
 const looks = {
   boots: { style: styles.proven, icon: <CheckIcon /> },
   failing: { style: styles.failing, icon: <NoticeIcon /> },
+  unclear: { style: styles.failing, icon: <NoticeIcon /> },
   fails: { style: styles.failed, icon: <MissingIcon /> },
 }
 

@@ -20,11 +20,14 @@ export function firmwareProofs(disk: ProvenDisk): FirmwareProof[] {
   }))
 }
 
-/** What boots of the disk have shown, in a few words: `boots, 38 s`, `boots under UEFI, 38 s`, `unproven`. */
+/** What boots of the disk have shown, in a few words: `boots, 38 s`, `boots under UEFI, 38 s`, `shows a picture under UEFI`, `unproven`. */
 export function proofWords(disk: ProvenDisk): string {
   const failed = disk.proofs.filter((proof) => verdictOf(proof) === 'fails')
   if (failed.length > 0) return `does not boot under ${firmwareNames(failed.map(({ firmware }) => firmware))}`
   if (disk.proofs.length === 0) return 'unproven'
+  const unclear = disk.proofs.filter((proof) => verdictOf(proof) === 'unclear')
+  if (unclear.length > 0)
+    return `shows a picture under ${firmwareNames(unclear.map(({ firmware }) => firmware))}`
   const time = formatDuration(Math.max(...disk.proofs.map(({ milliseconds }) => milliseconds)))
   const proven = firmwareProofs(disk).filter(({ proof }) => proof !== null)
   const under =

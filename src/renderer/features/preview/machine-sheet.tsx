@@ -1,7 +1,13 @@
 import { useState } from 'react'
 import type { HostState, ListedDisk } from '../../../shared/ipc/contract'
 import type { MachineChoice } from '../../../shared/preview'
-import { attachments, claimedFirmware, machineFirmwares, type MachineFirmware } from '../../../shared/proof'
+import {
+  attachments,
+  attachmentsOf,
+  claimedFirmware,
+  machineFirmwares,
+  type MachineFirmware,
+} from '../../../shared/proof'
 import { firmwareTitles, formatBytes } from '../../../shared/sentences'
 import { Button } from '../../ui/button'
 import { Checkbox, Choices, NumberField } from '../../ui/field'
@@ -47,6 +53,7 @@ export function MachineSheet(props: {
   const { disk, host } = props
   const [choice, setChoice] = useState(props.choice)
   const change = (changed: Partial<MachineChoice>): void => setChoice({ ...choice, ...changed })
+  const possible = attachmentsOf(disk.architecture)
   const mostMemory = Math.floor((host?.memoryBytes ?? 64 * GIB) / GIB)
   const memory = choice.memoryBytes / GIB
   const memoryError =
@@ -90,7 +97,13 @@ export function MachineSheet(props: {
           label="The disk is a"
           value={choice.attachment}
           onChange={(value) => change({ attachment: attachments.find((one) => one === value) ?? 'usb' })}
-          choices={attachments.map((value) => ({ value, ...attachmentWords[value] }))}
+          choices={attachments.map((value) => ({
+            value,
+            ...attachmentWords[value],
+            ...(possible.includes(value)
+              ? {}
+              : { isDisabled: true, detail: 'The firmware of arm64 machines here finds nothing on one.' }),
+          }))}
         />
       </div>
       <div className={styles.machineNumbers}>

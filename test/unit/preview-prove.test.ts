@@ -1,0 +1,124 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { exitCodeOf } from '../../src/main/cli/reporter'
+import { createJobManager } from '../../src/main/jobs/manager'
+import { startMachine, type Machine, type MachineOptions } from '../../src/main/preview/machine'
+import { proveDisk } from '../../src/main/preview/prove'
+import { fail, ok, type Result } from '../../src/shared/failure'
+import type { MachineFirmware, Proof } from '../../src/shared/proof'
+
+// What is asked of machines, and not the machines: QEMU has its own tests.
+vi.mock('../../src/main/preview/machine')
+
+let folder = ''
+let diskPath = ''
+let log: string[] = []
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'slipway-test-'))
+  diskPath = join(folder, 'disk.img')
+  await writeFile(diskPath, 'disk')
+  log = []
+})
+afterEach(async () => {
+  vi.mocked(startMachine).mockReset()
+  await rm(folder, { recursive: true })
+})
+
+/** A machine that shows this for ever. */
+function showing(rows: string[], accelerator: Machine['accelerator'], isPicture = false): Result<Machine> {
+  const machine: Partial<Machine> = {
+    accelerator,
+    onSerial: () => () => undefined,
+    onRestart: () => () => undefined,
+    onReset: () => () => undefined,
+    readScreenText: () => Promise.resolve(ok({ rows, memoryRows: rows, isPicture })),
+    screenshot: () => Promise.resolve(ok(Buffer.from('PNG'))),
+    stop: () => Promise.resolve({ reason: 'stopped' }),
+    ended: new Promise(() => undefined),
+  }
+  return ok(machine as Machine)
+}
+
+async function prove(
+  firmware: MachineFirmware[],
+  machineFor: (options: MachineOptions) => Result<Machine>,
+): Promise<unknown> {
+  vi.mocked(startMachine).mockImplementation((options) => Promise.resolve(machineFor(options)))
+  const jobs = createJobManager((_id, line) => log.push(line))
+  const started = jobs.start<Proof[]>({
+    kind: 'proof',
+    title: 'disk',
+    diskId: null,
+    locks: [],
+    run: (context) =>
+      proveDisk(context, {
+        diskPath,
+        firmware,
+        architecture: 'amd64',
+        attachment: 'usb',
+        timeoutMilliseconds: 20,
+        onProof: () => Promise.resolve(),
+      }),
+  })
+  if (!started.ok) throw new Error(started.failure.code)
+  return started.value.ending
+}
+
+test('a disk that claims no firmware has nothing to prove', async () => {
+  expect(await prove([], () => showing(['a login:'], 'tcg'))).toEqual({
+    state: 'failed',
+    failure: { code: 'disk-without-boot', facts: { path: diskPath } },
+  })
+})
+
+test('firmware that is not installed is not passed over, unless something failed, which is worse', async () => {
+  const missing = fail('tool-missing', { tool: 'OVMF', package: 'ovmf' })
+  const untried = [{ firmware: 'uefi', tool: 'OVMF', package: 'ovmf' }]
+  const machineFor =
+    (row: string) =>
+    ({ firmware }: MachineOptions): Result<Machine> =>
+      firmware === 'uefi' ? missing : showing([row], 'tcg')
+  expect(await prove(['uefi', 'bios'], machineFor('a login:'))).toEqual({
+    state: 'failed',
+    failure: {
+      code: 'proof-incomplete',
+      facts: { path: diskPath, boots: [{ firmware: 'bios', outcome: 'login' }], untried },
+    },
+  })
+  expect(await prove(['bios', 'uefi'], machineFor('Kernel panic - not syncing'))).toEqual({
+    state: 'failed',
+    failure: {
+      code: 'proof-failed',
+      facts: { path: diskPath, boots: [{ firmware: 'bios', outcome: 'kernel-panic' }], untried },
+    },
+  })
+  expect(await prove(['uefi'], machineFor(''))).toEqual({ state: 'failed', failure: missing.failure })
+})
+
+test('a picture proves nothing, and disproves nothing', async () => {
+  const failure = {
+    code: 'proof-incomplete' as const,
+    facts: {
+      path: diskPath,
+      boots: [{ firmware: 'bios' as const, outcome: 'picture' as const }],
+      untried: [],
+    },
+  }
+  expect(await prove(['bios'], () => showing([], 'tcg', true))).toEqual({ state: 'failed', failure })
+  expect(exitCodeOf(failure)).toBe(4)
+})
+
+test('a machine that hung with an accelerator is booted once more without it, which is said', async () => {
+  const machineFor = ({ accelerators }: MachineOptions): Result<Machine> =>
+    accelerators === undefined ? showing(['Loading'], 'kvm') : showing(['a login:'], 'tcg')
+  expect(await prove(['bios'], machineFor)).toMatchObject({
+    state: 'succeeded',
+    value: [{ outcome: 'login', accelerator: 'tcg' }],
+  })
+  expect(log).toContain('BIOS: nothing came with kvm: booting again with tcg')
+  // An emulated one is believed.
+  expect(await prove(['bios'], () => showing(['Loading'], 'tcg'))).toMatchObject({ state: 'failed' })
+  expect(vi.mocked(startMachine)).toHaveBeenCalledTimes(3)
+})
