@@ -11,7 +11,7 @@ import * as mbr from '../../src/main/disk/mbr'
 import type { Row, Struct } from '../../src/main/disk/struct'
 import { usedRanges } from '../../src/main/flash/used-blocks'
 import { ext4Settings, makeExt4, setLength } from './disk-file'
-import { searchTime } from './duration'
+import { search } from './duration'
 
 type AnyStruct = Struct<readonly Row[]>
 const isStruct = (value: unknown): value is AnyStruct =>
@@ -19,11 +19,6 @@ const isStruct = (value: unknown): value is AnyStruct =>
 const tables = [mbr, gpt, fat32, ext4].flatMap((module) =>
   Object.entries(module).filter((entry): entry is [string, AnyStruct] => isStruct(entry[1])),
 )
-
-const long = (runs: number, seconds: number): { numRuns: number; interruptAfterTimeLimit: number } => ({
-  numRuns: process.env['SLIPWAY_LONG'] === undefined ? runs : Number.MAX_SAFE_INTEGER,
-  interruptAfterTimeLimit: searchTime(seconds),
-})
 
 test.each(tables)('%s takes any bytes and gives them back', (_, table) => {
   fc.assert(
@@ -105,7 +100,7 @@ test(
         expect(end).toBeLessThanOrEqual(disk.length)
         expect(bytesRead).toBeLessThanOrEqual(disk.length)
       }),
-      long(5000, 4),
+      search(2000),
     )
   },
   24 * 3600_000,
@@ -128,7 +123,7 @@ test(
         extlinuxParts(changed(program, list))
         extlinuxParts(program.subarray(0, length))
       }),
-      long(3000, 3),
+      search(1000),
     )
   },
   24 * 3600_000,

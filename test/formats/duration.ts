@@ -1,7 +1,10 @@
 /**
- * How long a test that tries things at random goes on, in milliseconds: a few seconds, or as many as SLIPWAY_LONG says,
- * for a search that runs for hours.
+ * How far a test that tries things at random goes: so many runs, however long they take on a busy machine; or for as
+ * many seconds as SLIPWAY_LONG says, for a search that runs for hours.
+ * @param runs what has to be tried at least for the test to mean anything
  */
-export function searchTime(seconds: number): number {
-  return Number(process.env['SLIPWAY_LONG'] ?? seconds) * 1000
+export function search(runs: number): { numRuns: number; interruptAfterTimeLimit?: number } {
+  const long = process.env['SLIPWAY_LONG']
+  if (long === undefined) return { numRuns: runs }
+  return { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: Number(long) * 1000 }
 }

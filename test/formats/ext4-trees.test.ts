@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
+  existsSync,
   ftruncateSync,
   lchownSync,
   linkSync,
@@ -21,17 +22,20 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fillFrom } from '../../src/main/convert/direct/fill'
 import { TarReader } from '../../src/main/convert/tar/reader'
-import { searchTime } from './duration'
+import { search } from './duration'
 import { ext4Settings, fsck, makeExt4, setLength } from './disk-file'
 import { encodeArchive, type Member } from './tar-members'
-import { describeTree, run, withMount } from './tree-compare'
+import { describeTree, run, withMount, withScratch } from './tree-compare'
+import { membersOf, tree } from './tree-generator'
+import { differencesFromSource, differencesInDebugfs } from './tree-source'
 
 /** Whole trees against two oracles: GNU tar's extraction, and the kernel that mounts what we wrote. */
 
 let folder: string
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'slipway-trees-'))
+  // In memory where there is such a folder: thousands of small files are made and removed.
+  folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'slipway-trees-'))
 })
 afterAll(() => {
   rmSync(folder, { recursive: true })
@@ -42,26 +46,36 @@ function withoutRoot(lines: string[]): string[] {
   return lines.filter((line) => !line.startsWith('. |'))
 }
 
-/** Extracts with GNU tar, writes a disk from the same archive, and compares. */
-async function compare(archive: Buffer, mebibytes = 256): Promise<void> {
+/**
+ * Extracts with GNU tar, writes a disk from the same archive, and compares.
+ * @param rawAcls whether ACLs are attributes: with an option of its own for their text GNU tar leaves those out
+ * @param look what else there is to see while the disk is mounted
+ */
+async function compare(
+  archive: Buffer,
+  mebibytes = 256,
+  rawAcls = false,
+  look: (root: string, image: string) => void = () => undefined,
+): Promise<void> {
   const tar = join(folder, 'archive.tar')
-  const extracted = join(folder, 'extracted')
   const mountPoint = join(folder, 'mount')
   const image = join(folder, 'disk.img')
-  rmSync(extracted, { recursive: true, force: true })
   rmSync(image, { force: true })
-  mkdirSync(extracted)
   mkdirSync(mountPoint, { recursive: true })
   writeFileSync(tar, archive)
   const options = [
     '--xattrs',
     '--xattrs-include=*',
-    '--acls',
+    ...(rawAcls ? [] : ['--acls']),
     '--numeric-owner',
     '--warning=no-timestamp',
     '--delay-directory-restore',
   ]
-  run('tar', ['-xpf', tar, '-C', extracted, ...options])
+  let extracted: string[] = []
+  await withScratch(folder, (path) => {
+    run('tar', ['-xpf', tar, '-C', path, ...options])
+    extracted = withoutRoot(describeTree(path))
+  })
   const summary = await makeExt4(image, ext4Settings(mebibytes), (writer) => {
     const reader = new TarReader(fillFrom(writer))
     // Chunks of an odd length put every border somewhere else each time.
@@ -71,174 +85,35 @@ async function compare(archive: Buffer, mebibytes = 256): Promise<void> {
   setLength(image, summary.bytes)
   expect(fsck(image)).toBe('')
   await withMount(image, 0, summary.bytes, mountPoint, (path) => {
-    expect(withoutRoot(describeTree(path))).toEqual(withoutRoot(describeTree(extracted)))
+    expect(withoutRoot(describeTree(path))).toEqual(extracted)
+    look(path, image)
   })
 }
 
-const nameByte = fc.integer({ min: 1, max: 255 }).filter((byte) => byte !== 0x2f)
-const name = fc
-  .oneof(
-    { weight: 6, arbitrary: fc.array(nameByte, { minLength: 1, maxLength: 20 }) },
-    { weight: 1, arbitrary: fc.array(nameByte, { minLength: 200, maxLength: 255 }) },
-  )
-  .map((bytes) => Buffer.from(bytes))
-  .filter((bytes) => !['.', '..'].includes(bytes.toString('latin1')))
-
-const id = fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.constantFrom(65535, 65536, 2097152, 4294967294))
-const seconds = fc.oneof(
-  fc.integer({ min: 0, max: 2_000_000_000 }),
-  fc.constantFrom(-1, -(2 ** 31), 2 ** 31 - 1, 2 ** 31, 2 ** 32, 15032385535),
-  fc.integer({ min: -2_000_000_000, max: -1 }),
-)
-const common = {
-  mode: fc.integer({ min: 0, max: 0o7777 }),
-  uid: id,
-  gid: id,
-  seconds,
-  nanoseconds: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 999_999_999 })),
-}
-const attributeName = fc.stringMatching(/^[a-z.]{1,60}$/)
-const attributeValue = fc.oneof(
-  { weight: 4, arbitrary: fc.uint8Array({ maxLength: 40 }) },
-  { weight: 1, arbitrary: fc.uint8Array({ minLength: 500, maxLength: 900 }) },
-)
-/** Together they stay below what one block holds: 4 KiB without 32 bytes of header. */
-const attributes = (prefixes: string[]): fc.Arbitrary<Map<string, Buffer>> =>
-  fc
-    .array(fc.tuple(fc.constantFrom(...prefixes), attributeName, attributeValue), { maxLength: 4 })
-    .map((list) => new Map(list.map(([prefix, key, value]) => [`${prefix}${key}`, Buffer.from(value)])))
-
-const acl = fc.option(
-  fc
-    .tuple(fc.integer({ min: 1, max: 70000 }), fc.integer({ min: 1, max: 70000 }))
-    .map(([user, group]) => `user::rw-,user:${user}:r-x,group::r--,group:${group}:-wx,mask::rwx,other::---`),
-  { nil: undefined, freq: 5 },
-)
-
-const sparse = fc
-  .record({
-    parts: fc.array(fc.tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 18 })), {
-      maxLength: 40,
-    }),
-    tail: fc.oneof(fc.integer({ min: 0, max: 20_000 }), fc.constant(2 ** 32)),
-    version: fc.constantFrom('old' as const, '0.1' as const, '1.0' as const),
-  })
-  .map(({ parts, tail, version }) => {
-    const segments: number[] = []
-    let end = 0
-    let stored = 0
-    // GNU tar begins each part at a new block of the archive: all but the last have to fill theirs.
-    parts.forEach(([hole, length], index) => {
-      const bytes = length * 512 - (index === parts.length - 1 ? 300 : 0)
-      segments.push(end + hole * 512, bytes)
-      end += hole * 512 + bytes
-      stored += bytes
-    })
-    const data = Buffer.alloc(stored)
-    for (let i = 0; i < data.length; i++) data[i] = (i % 251) + 1
-    return { data, sparse: { segments: [...segments, end + tail, 0], size: end + tail, version } }
-  })
-
-/** A tree as a flat list: each entry chooses its directory among those before it. */
-const entry = fc.oneof(
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant('file'),
-      data: fc.uint8Array({ maxLength: 12_000 }),
-      xattrs: attributes(['user.', 'trusted.']),
-      acl,
-      ...common,
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('directory'),
-      xattrs: attributes(['user.', 'trusted.']),
-      ...common,
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      kind: fc.constant('symlink'),
-      target: fc.oneof(
-        fc.array(nameByte, { minLength: 1, maxLength: 61 }),
-        fc.array(nameByte, { minLength: 300, maxLength: 4000 }),
-      ),
-      ...common,
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constantFrom('character', 'block'),
-      major: fc.integer({ min: 0, max: 4095 }),
-      minor: fc.integer({ min: 0, max: 1048575 }),
-      xattrs: attributes(['trusted.']),
-      ...common,
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('fifo'), ...common }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('hardlink'), ...common }) },
-  {
-    weight: 1,
-    arbitrary: sparse.chain((file) =>
-      fc.record({
-        kind: fc.constant('file'),
-        data: fc.constant(file.data),
-        sparse: fc.constant(file.sparse),
-        ...common,
-      }),
-    ),
-  },
-)
-const tree = fc.array(fc.record({ name, place: fc.nat(), entry }), { maxLength: 25 })
-
-/** Lays generated entries out as members of an archive, below a directory of their own. */
-function membersOf(number: number, entries: { name: Buffer; place: number; entry: object }[]): Member[] {
-  const top = Buffer.from(`tree${number}`)
-  const base = { mode: 0o755, uid: 0, gid: 0, seconds: 1, nanoseconds: 0 }
-  const members: Member[] = [{ type: 'directory', path: top, ...base }]
-  const directories = [top]
-  const linkable: Buffer[] = []
-  const taken = new Set<string>()
-  for (const { name: own, place, entry: details } of entries) {
-    const parent = directories[place % directories.length] as Buffer
-    const path = Buffer.concat([parent, Buffer.from('/'), own])
-    // GNU tar cannot extract names beyond PATH_MAX with its prefix.
-    if (path.length > 3500 || taken.has(path.toString('latin1'))) continue
-    const { kind, ...rest } = details as { kind: Member['type']; data?: Uint8Array; target?: number[] }
-    const member = { ...rest, type: kind, path } as unknown as Member
-    if (rest.data !== undefined) member.data = Buffer.from(rest.data)
-    if (rest.target !== undefined) member.target = Buffer.from(rest.target)
-    if (kind === 'hardlink') {
-      const target = linkable[place % Math.max(1, linkable.length)]
-      if (target === undefined) continue
-      member.target = target
-    } else if (kind !== 'directory') linkable.push(path)
-    if (kind === 'directory') directories.push(path)
-    if (kind === 'symlink') member.mode = 0o777
-    taken.add(path.toString('latin1'))
-    members.push(member)
-  }
-  return members
-}
+/** Trees whose entries debugfs is asked for one by one, of each run. */
+const ASKED = 10
 
 test(
-  'generated trees are what GNU tar extracts, seen through the kernel',
+  'generated trees are what GNU tar extracts, what the kernel and debugfs read, and what they were made from',
   async () => {
+    let trees = 0
     await fc.assert(
-      fc.asyncProperty(fc.array(tree, { minLength: 50, maxLength: 150 }), async (trees) => {
-        await compare(encodeArchive(trees.flatMap((entries, number) => membersOf(number, entries))))
-      }),
-      {
-        numRuns: process.env['SLIPWAY_LONG'] === undefined ? 20 : Number.MAX_SAFE_INTEGER,
-        interruptAfterTimeLimit: searchTime(20),
-        endOnFailure: true,
-      },
+      fc.asyncProperty(
+        fc.array(tree, { minLength: 100, maxLength: 150 }),
+        fc.boolean(),
+        async (generated, rawAcls) => {
+          trees += generated.length
+          const members = generated.map((entries, number) => membersOf(number, entries, rawAcls))
+          const all = members.flat()
+          await compare(encodeArchive(all), 384, rawAcls, (root, image) => {
+            expect(differencesFromSource(root, all)).toEqual([])
+            expect(differencesInDebugfs(image, root, members.slice(0, ASKED).flat())).toEqual([])
+          })
+        },
+      ),
+      { ...search(20), endOnFailure: true },
     )
+    expect(trees).toBeGreaterThanOrEqual(2000)
   },
   24 * 3600_000,
 )

@@ -10,6 +10,7 @@ export interface Member {
   gid: number
   seconds: number
   nanoseconds: number
+  accessed?: { seconds: number; nanoseconds: number } | undefined
   major?: number
   minor?: number
   /** of a file; for a sparse one the data of its segments alone */
@@ -66,6 +67,8 @@ export function encodeMember(member: Member): Buffer {
   if (name.length > 100) records.push(['path', name])
   if ((member.target?.length ?? 0) > 100) records.push(['linkpath', member.target as Buffer])
   text('mtime', paxTimeText(member.seconds, member.nanoseconds))
+  const { accessed } = member
+  if (accessed !== undefined) text('atime', paxTimeText(accessed.seconds, accessed.nanoseconds))
   if (member.uid > 0o7777777) text('uid', String(member.uid))
   if (member.gid > 0o7777777) text('gid', String(member.gid))
   for (const [key, value] of member.xattrs ?? []) records.push([`SCHILY.xattr.${key}`, value])

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
 
 const SLASH = Buffer.from('/')
 
@@ -59,24 +69,54 @@ export function describeTree(root: string): string[] {
   return lines.sort()
 }
 
-/** Mounts part of a file read-only and hands over where; nothing of it is left afterwards. */
+/** Mounts part of a file and hands over where; nothing of it is left afterwards. */
 export async function withMount(
   image: string,
   offset: number,
   length: number,
   mountPoint: string,
-  use: (path: string) => void | Promise<void>,
+  use: (path: string, device: string) => void | Promise<void>,
+  mode: 'ro' | 'rw' = 'ro',
 ): Promise<void> {
-  const options = ['-f', '--show', '-r', '--offset', String(offset), '--sizelimit', String(length), image]
-  const device = run('losetup', options).trim()
+  const options = ['-f', '--show', '--offset', String(offset), '--sizelimit', String(length), image]
+  const device = run('losetup', mode === 'ro' ? ['-r', ...options] : options).trim()
   try {
-    run('mount', ['-t', 'ext4', '-o', 'ro', device, mountPoint])
+    run('mount', ['-t', 'ext4', '-o', mode, device, mountPoint])
     try {
-      await use(mountPoint)
+      await use(mountPoint, device)
     } finally {
       run('umount', [mountPoint])
     }
   } finally {
     run('losetup', ['-d', device])
   }
+}
+
+/** Bytes of a file system to extract things into. */
+const SCRATCH = 1024 * 1024 * 1024
+
+/** Hands over an empty ext4 that mke2fs made: what is put there has the limits of the kernel's own. */
+export async function withScratch(
+  folder: string,
+  use: (path: string) => void | Promise<void>,
+): Promise<void> {
+  const image = join(folder, 'scratch.img')
+  const mountPoint = join(folder, 'scratch')
+  writeFileSync(image, '')
+  truncateSync(image, SCRATCH)
+  mkdirSync(mountPoint, { recursive: true })
+  run('mkfs.ext4', [
+    '-q',
+    '-O',
+    '^has_journal',
+    '-I',
+    '256',
+    '-N',
+    '65536',
+    '-E',
+    'lazy_itable_init=0',
+    image,
+  ])
+  await withMount(image, 0, SCRATCH, mountPoint, use, 'rw')
+  rmSync(image)
 }
