@@ -62,6 +62,7 @@ test.each(['bios', 'secure-boot'] as const)(
     console.log(
       await console_.run(
         'DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Use-Pty=0 --no-download --with-new-pkgs upgrade 2>&1',
+        // Making the initial RAM disk alone took more than twelve minutes of a processor under emulation.
         1_800_000,
       ),
     )
