@@ -23,7 +23,7 @@ function leanDockerode(): Plugin {
 
 /**
  * What runs outside the Electron main process, each built as one file: the
- * terminal form, the elevated helper and the direct engine's thread. Which one is chosen by --mode,
+ * terminal form, the elevated helper, the direct engine's thread and the one that reads archives. Which one is chosen by --mode,
  * because a shared chunk would make the helper depend on a second file that
  * root would have to trust as well.
  */
@@ -31,6 +31,7 @@ export default defineConfig(({ mode }) => {
   const entries: Record<string, { entry: string; folder: string; external: string[] }> = {
     helper: { entry: 'src/main/helper/helper.ts', folder: 'out/helper', external: [] },
     direct: { entry: 'src/main/convert/direct/worker.ts', folder: 'out/direct', external: [] },
+    archive: { entry: 'src/main/source/archive/thread.ts', folder: 'out/archive', external: [] },
     slipway: {
       entry: 'src/main/cli.ts',
       folder: 'out/cli',
@@ -52,7 +53,12 @@ export default defineConfig(({ mode }) => {
       rolldownOptions: {
         input: { [mode]: resolve(chosen.entry) },
         external: [...nodeBuiltins, ...chosen.external],
-        output: { format: 'cjs', entryFileNames: '[name].cjs', inlineDynamicImports: true },
+        output: {
+          format: 'cjs',
+          entryFileNames: '[name].cjs',
+          chunkFileNames: '[name]-[hash].cjs',
+          codeSplitting: mode === 'slipway',
+        },
       },
     },
     ssr: { noExternal: true, external: chosen.external },

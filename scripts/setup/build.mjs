@@ -10,6 +10,7 @@ const PRODUCTS = [
   'out/renderer/index.html',
   'out/helper/helper.cjs',
   'out/direct/direct.cjs',
+  'out/archive/archive.cjs',
   'out/cli/slipway.cjs',
 ]
 const SOURCES = [

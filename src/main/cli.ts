@@ -3,19 +3,14 @@ import { join } from 'node:path'
 import { version } from '../../package.json'
 import { assertNever } from '../shared/failure'
 import { parseCommand, type Command } from './cli/arguments'
-import { runBuild } from './cli/build'
-import { runDrives } from './cli/drives'
-import { runFlash } from './cli/flash'
 import { helpText } from './cli/help'
-import { runImages } from './cli/images'
-import { runPrepare } from './cli/prepare'
-import { runPreview } from './cli/preview'
-import { runProve } from './cli/prove'
 import { createReporter, exitCodes, type ExitCode, type Reporter } from './cli/reporter'
 import { setDirectWorker } from './convert/engines'
 import { setHelperPaths } from './elevation/helper-client'
 import { libraryFolder, openLibrary } from './library/library'
+import { setTreeThread } from './source/archive/tree-thread'
 
+/** Each command is loaded when it is asked for: all that the others need would take 20 MB and 100 ms. */
 async function run(command: Command, reporter: Reporter): Promise<ExitCode> {
   const library = openLibrary(libraryFolder(process.env), (line) => {
     reporter.log(line)
@@ -28,19 +23,19 @@ async function run(command: Command, reporter: Reporter): Promise<ExitCode> {
       process.stdout.write(`slipway ${version}\n`)
       return exitCodes.done
     case 'images':
-      return runImages(reporter)
+      return (await import('./cli/images')).runImages(reporter)
     case 'prepare':
-      return runPrepare(command, reporter)
+      return (await import('./cli/prepare')).runPrepare(command, reporter)
     case 'build':
-      return runBuild(command, library, reporter)
+      return (await import('./cli/build')).runBuild(command, library, reporter)
     case 'preview':
-      return runPreview(command, library, reporter)
+      return (await import('./cli/preview')).runPreview(command, library, reporter)
     case 'prove':
-      return runProve(command, library, reporter)
+      return (await import('./cli/prove')).runProve(command, library, reporter)
     case 'drives':
-      return runDrives(reporter)
+      return (await import('./cli/drives')).runDrives(reporter)
     case 'flash':
-      return runFlash(command, reporter)
+      return (await import('./cli/flash')).runFlash(command, reporter)
     default:
       return assertNever(command)
   }
@@ -53,6 +48,7 @@ async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   setHelperPaths({ executable: process.execPath, helper: join(__dirname, '../helper/helper.cjs') })
   setDirectWorker(join(__dirname, '../direct/direct.cjs'))
+  setTreeThread(join(__dirname, '../archive/archive.cjs'))
   const parsed = parseCommand(process.argv.slice(2))
   if (!parsed.ok) {
     const topic = parsed.topic === null ? '' : ` ${parsed.topic}`

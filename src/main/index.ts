@@ -21,6 +21,7 @@ import { registerContract } from './ipc/register'
 import { createAttention } from './jobs/attention'
 import { createJobManager } from './jobs/manager'
 import { imageSettingsFile, openImageSettings } from './library/image-settings'
+import { setTreeThread } from './source/archive/tree-thread'
 import { openedArchives } from './source/opened'
 import { libraryFolder, openLibrary } from './library/library'
 import type { EngineState, ListedDisk, ListedDrive } from '../shared/ipc/contract'
@@ -48,6 +49,7 @@ async function start(): Promise<void> {
       : join(__dirname, '../helper/helper.cjs'),
   })
   setDirectWorker(join(__dirname, '../direct/direct.cjs'))
+  setTreeThread(join(__dirname, '../archive/archive.cjs'))
 
   const engine = watchEngine()
   const jobs = createJobManager()

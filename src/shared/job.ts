@@ -4,10 +4,14 @@ import { failureSchema, type Failure } from './failure'
 /**
  * The phases of each kind of job, in their order, with their share of the
  * whole. The weights add up to 1; they are estimates and were not measured.
- * `image` is the preparation, whose time is the network's: nobody can say how much of it is done.
+ * `image` is the preparation, whose time is the network's: nobody can say how much of it is done. `read` is the first
+ * pass over an archive; an engine's image has none.
  */
 export const jobPhases = {
-  build: { image: 0, prepare: 0.04, format: 0.04, copy: 0.7, bootloader: 0.04, check: 0.08, pack: 0.1 },
+  build: {
+    ...{ image: 0, prepare: 0.02, read: 0.12, format: 0.02, copy: 0.66, bootloader: 0.03, check: 0.05 },
+    pack: 0.1,
+  },
   preview: { start: 1, run: 0 },
   proof: { boot: 1 },
   flash: { prepare: 0.01, elevate: 0.02, write: 0.6, verify: 0.37 },

@@ -95,6 +95,7 @@ export function formatAge(milliseconds: number): string {
 const phaseTitles: Record<JobPhase, string> = {
   image: 'Preparing the image',
   prepare: 'Checking',
+  read: 'Reading the archive',
   format: 'Making the file system',
   copy: 'Copying files',
   bootloader: 'Installing the boot loader',

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { build } from 'vite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { servedTar } from '../../scripts/bench/tar.mjs'
+import { spend } from '../../scripts/bench/measure.mjs'
+import { servedTar, writeTar } from '../../scripts/bench/tar.mjs'
+import { buildPrograms } from '../support/programs'
 
 /** What a disk costs when it holds more: the figures of `npm run bench -- convert`, with less of everything. */
 
@@ -71,4 +73,17 @@ test('memory does not depend on the size of the content, and little is written b
   // The collector's moments differ by a few megabytes from run to run.
   expect(large.memoryBytes - small.memoryBytes).toBeLessThan(12e6)
   expect(large.bytesWritten - 800 * MIB).toBeLessThan(0.01 * 800 * MIB + 80 * MIB)
+})
+
+test('the terminal form takes no more than 160 MB for a tar of 400,000 files', async () => {
+  const programs = join(folder, 'programs')
+  await buildPrograms(programs, ['cli', 'direct', 'archive'])
+  const tar = join(folder, 'crowd.tar')
+  await writeTar(tar, { files: 400_000, bytesEach: 0, perDirectory: 50 })
+  const words = ['build', '--rootfs', tar, '-o', join(folder, 'crowd.img'), '--no-boot']
+  const env = { ...process.env, XDG_DATA_HOME: join(folder, 'data'), NODE_PATH: resolve('node_modules') }
+  // Measured: 150 MB; with an index of objects in the main thread it was 296.
+  expect(await spend(process.execPath, [join(programs, 'cli/slipway.cjs'), ...words], { env })).toBeLessThan(
+    160e6,
+  )
 })

@@ -20,7 +20,7 @@ let wholeSum: string
 let wholeTime: number
 
 beforeAll(async () => {
-  await buildPrograms(programs, ['cli', 'direct'])
+  await buildPrograms(programs, ['cli', 'direct', 'archive'])
   folder = mkdtempSync(join(tmpdir(), 'slipway-kill-'))
   disks = join(folder, 'disks')
   mkdirSync(disks)

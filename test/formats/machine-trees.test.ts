@@ -9,7 +9,9 @@ import { machineEdits, type TreeEdits } from '../../src/main/convert/edits'
 import { followLinks } from '../../src/main/convert/follow-links'
 import { TarReader } from '../../src/main/convert/tar/reader'
 import { filterTar } from '../../src/main/convert/tar-filter'
-import { rootfsTarSource } from '../../src/main/source/rootfs-tar'
+import { fileBlob } from '../../src/main/source/archive/blobs'
+import { indexedFiles } from '../../src/main/source/archive/files'
+import { indexLayers } from '../../src/main/source/archive/index-layers'
 import type { TreeFiles } from '../../src/main/source/tree-files'
 import { makeTar, type Member } from '../support/daemon'
 import { blankFiles } from '../support/inspected'
@@ -85,13 +87,13 @@ function listing(root: string): string[] {
 async function filesOf(tar: Buffer): Promise<TreeFiles> {
   const path = join(mkdtempSync(join(folder, 'tar-')), 'machine.tar')
   writeFileSync(path, tar)
-  const source = rootfsTarSource(path)
   const signal = AbortSignal.timeout(60_000)
-  const image = await source.inspect(signal)
-  if (!image.ok) throw new Error(image.failure.code)
-  const opened = await source.prepareExport(image.value, { signal, defer: () => undefined })
-  if (!opened.ok) throw new Error(opened.failure.code)
-  return opened.value.files
+  const layer = { blob: await fileBlob(path), part: 'it', diffId: null }
+  return indexedFiles(
+    await indexLayers([layer], { whiteouts: false, digest: false }, path, signal),
+    path,
+    signal,
+  )
 }
 
 async function bothWays(members: readonly Member[], wanted = edits): Promise<string[]> {

@@ -7,6 +7,7 @@ import type { Failure } from '../../src/shared/failure'
 import type { ArchivedImage } from '../../src/main/source/archive/images'
 import { archivedImageSource } from '../../src/main/source/archive/image-source'
 import { chooseImage, openArchive } from '../../src/main/source/archive/open-archive'
+import { setTreeThread } from '../../src/main/source/archive/tree-thread'
 import {
   describeTar,
   layerOf,
@@ -18,6 +19,7 @@ import {
   tarOf,
   type ArchiveFiles,
 } from '../support/image-archives'
+import { buildPrograms } from '../support/programs'
 import { encodeArchive } from './tar-members'
 
 const signal = new AbortController().signal
@@ -26,6 +28,8 @@ let number = 0
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'slipway-archives-'))
+  await buildPrograms(join(folder, 'programs'), ['archive'])
+  setTreeThread(join(folder, 'programs/archive/archive.cjs'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -59,7 +63,11 @@ async function treeOf(path: string): Promise<string[] | Failure> {
   const source = archivedImageSource(path, image)
   const inspected = await source.inspect(signal)
   if (!inspected.ok) return inspected.failure
-  const prepared = await source.prepareExport(inspected.value, { signal, defer: () => undefined })
+  const prepared = await source.prepareExport(inspected.value, {
+    signal,
+    defer: () => undefined,
+    progress: () => undefined,
+  })
   if (!prepared.ok) return prepared.failure
   const stream = await prepared.value.open()
   if (!stream.ok) return stream.failure
@@ -186,7 +194,11 @@ describe('whiteouts, as the specification has them where engines differ', () => 
     const source = rootfsTarSource(path)
     const inspected = await source.inspect(signal)
     if (!inspected.ok) throw new Error(inspected.failure.code)
-    const prepared = await source.prepareExport(inspected.value, { signal, defer: () => undefined })
+    const prepared = await source.prepareExport(inspected.value, {
+      signal,
+      defer: () => undefined,
+      progress: () => undefined,
+    })
     if (!prepared.ok) throw new Error(prepared.failure.code)
     expect(await prepared.value.files.resolve('/x')).not.toBeNull()
   })
@@ -218,8 +230,13 @@ test('all that a member can have survives: times, long names, owners, attributes
   const source = archivedImageSource(path, one as ArchivedImage)
   const inspected = await source.inspect(signal)
   if (!inspected.ok) throw new Error(inspected.failure.code)
-  const prepared = await source.prepareExport(inspected.value, { signal, defer: () => undefined })
+  const prepared = await source.prepareExport(inspected.value, {
+    signal,
+    defer: () => undefined,
+    progress: () => undefined,
+  })
   if (!prepared.ok) throw new Error(prepared.failure.code)
+  const sparse = await prepared.value.files.read('/sparse', 5000)
   const stream = await prepared.value.open()
   if (!stream.ok) throw new Error(stream.failure.code)
   const flat = Buffer.concat(await stream.value.toArray())
@@ -231,7 +248,6 @@ test('all that a member can have survives: times, long names, owners, attributes
       .sort()
   }
   expect(listed(flat)).toEqual(listed(layer))
-  const sparse = await prepared.value.files.read('/sparse', 5000)
   expect(sparse?.subarray(4090, 4104)).toEqual(Buffer.from('\0\0\0\0\0\0data\0\0\0\0'))
 })
 
@@ -486,7 +502,11 @@ test('memory does not grow with the content', async () => {
   const source = archivedImageSource(path, one as ArchivedImage)
   const inspected = await source.inspect(signal)
   if (!inspected.ok) throw new Error(inspected.failure.code)
-  const prepared = await source.prepareExport(inspected.value, { signal, defer: () => undefined })
+  const prepared = await source.prepareExport(inspected.value, {
+    signal,
+    defer: () => undefined,
+    progress: () => undefined,
+  })
   if (!prepared.ok) throw new Error(prepared.failure.code)
   const stream = await prepared.value.open()
   if (!stream.ok) throw new Error(stream.failure.code)

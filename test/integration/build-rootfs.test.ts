@@ -78,7 +78,7 @@ beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/slipway-rootfs-')
   await chmod(folder, 0o755)
   programs = join(folder, 'programs')
-  await buildPrograms(programs, ['cli', 'direct'])
+  await buildPrograms(programs, ['cli', 'direct', 'archive'])
   await writeFile(join(programs, 'as-nobody.cjs'), asNobody)
   for (const name of ['one', 'two', 'empty']) await mkdir(join(folder, name))
   await chown(join(folder, 'two'), NOBODY, NOBODY)
@@ -100,6 +100,7 @@ interface Answer {
   ok: boolean
   disk: DiskRecord
   cancelled?: boolean
+  failure: { facts: { neededBytes: number } }
 }
 
 async function slipway(
@@ -232,9 +233,13 @@ describe('a disk from a root file system’s tar, with no engine', () => {
     expect(await readdir(join(folder, 'one'))).toEqual(['machine.tar'])
   })
 
-  test('says at once that a size is too small, and leaves nothing', async () => {
-    const answer = await slipway('one', ['-o', 'a.img', '--size', '100M'])
+  test('says at once that a size is too small, and leaves nothing; the size that it names is enough', async () => {
+    const answer = await slipway('one', ['-o', 'a.img', '--size', '70M'])
     expect(answer).toMatchObject({ ok: false, failure: { code: 'size-too-small' } })
     expect(await readdir(dirname(join(folder, 'one/a.img')))).toEqual(['machine.tar'])
+    const { neededBytes } = answer.failure.facts
+    const made = await slipway('one', ['-o', 'a.img', '--size', `${neededBytes / MIB}M`])
+    expect(made).toMatchObject({ ok: true, disk: { sizeBytes: neededBytes } })
+    await execa('e2fsck', ['-fn', `${join(folder, 'one/a.img')}?offset=${ROOT_OFFSET}`])
   })
 })

@@ -26,7 +26,7 @@ let folder = ''
 
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/slipway-straight-')
-  await buildPrograms(join(folder, 'programs'), ['cli', 'direct', 'helper'])
+  await buildPrograms(join(folder, 'programs'), ['cli', 'direct', 'archive', 'helper'])
   const files = Array.from({ length: 300 }, (_, index) => ({
     name: `data/${index}`,
     content: randomBytes((index * 977) % 100_000),
@@ -163,6 +163,33 @@ test('a drive that is too small is refused before anything of it is lost', async
     expect(isAll(await readFile(file), OLD)).toBe(true)
   })
 })
+
+test.skipIf(howto === undefined)(
+  'an image of more small files than the drive has room for is refused before anything is lost',
+  async () => {
+    const image = 'slipway-test-small-files:1'
+    const files = Array.from({ length: 20_000 }, (_, index) => ({
+      name: `f${index}`,
+      content: 'x'.repeat(600),
+    }))
+    const tar = join(folder, 'small.tar')
+    await writeFile(tar, makeTar(files))
+    await run('docker', ['import', tar, image])
+    try {
+      // The layer has 12 MB, and its files take 80.
+      await withDrive(72 * MIB, async (device, name, file) => {
+        const { answer } = await slipway([image, '--no-boot', '--onto', device, '--confirm', name])
+        expect(answer).toMatchObject({
+          failure: { code: 'drive-refused', facts: { reasons: ['too-small'] } },
+        })
+        expect(isAll(await readFile(file), OLD)).toBe(true)
+      })
+    } finally {
+      await run('docker', ['rmi', image])
+      await rm(tar)
+    }
+  },
+)
 
 test('an image that cannot boot is refused before anything of the drive is lost', async () => {
   await withDrive(DRIVE_BYTES, async (device, name, file) => {

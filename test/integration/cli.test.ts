@@ -19,7 +19,7 @@ let daemon: Daemon
 let folder: string
 
 beforeAll(async () => {
-  await buildPrograms(programs, ['cli', 'helper', 'direct'])
+  await buildPrograms(programs, ['cli', 'helper', 'direct', 'archive'])
   daemon = await startDaemon()
   // Not a machine that boots, but one that can be built: the boot itself is tested with the HOWTO's.
   const machine = makeTar([

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openScope } from '../../src/main/jobs/scope'
-import { flattenLayers } from '../../src/main/source/archive/flatten'
+import { flattenLayers, selectMembers } from '../../src/main/source/archive/flatten'
 import { indexLayers } from '../../src/main/source/archive/index-layers'
 import { openArchive } from '../../src/main/source/archive/open-archive'
 import { BASE_IMAGE, testEngine, type TestEngine } from '../support/engine'
@@ -50,7 +50,8 @@ async function flattened(path: string): Promise<string[]> {
   const [image] = images.value ?? []
   if (image === undefined) throw new Error('no image')
   const index = await indexLayers(image.layers, { whiteouts: true, digest: false }, path, signal)
-  return describeTar(flattenLayers(index, path, signal), own)
+  const selection = selectMembers(index.tree, index.members)
+  return describeTar(flattenLayers(image.layers, selection, path, signal), own)
 }
 
 const steps = [

@@ -19,6 +19,7 @@ export const preparedDebian: InspectedImage = {
   file: null,
   architecture: 'amd64',
   sizeBytes: 800_000_000,
+  measured: null,
   createdAt: 0,
   distribution: { id: 'debian', version: '12', prettyName: 'Debian GNU/Linux 12 (bookworm)' },
   kernel: { path: '/vmlinuz', version: '6.1.0-37-amd64' },

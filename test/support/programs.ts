@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { build } from 'vite'
 
 /** What Slipway is outside of its window, by the folders that each finds the others in. */
-const modes = { cli: 'slipway', helper: 'helper', direct: 'direct' } as const
+const modes = { cli: 'slipway', helper: 'helper', direct: 'direct', archive: 'archive' } as const
 
 /**
  * Builds Slipway's programs from the checkout, so that a test runs what is in it.

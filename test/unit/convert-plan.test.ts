@@ -16,6 +16,7 @@ const image: InspectedImage = {
   name: 'my-machine:latest',
   architecture: 'amd64',
   sizeBytes: 1000 * MIB,
+  measured: null,
   createdAt: 0,
   distribution: null,
   kernel: { path: '/vmlinuz', version: '6.1' },

@@ -4,11 +4,6 @@ import { fail, ok, type Result } from '../../shared/failure'
 import { defaultMachineSettings, type BuildSettings } from '../../shared/image'
 import { formatBytes } from '../../shared/sentences'
 import { buildWork } from '../convert/build'
-import { findEngine } from '../docker/connect'
-import { removeStaleContainers } from '../docker/container'
-import { imageSource } from '../docker/source'
-import { driveKey } from '../drives/watch'
-import { buildOntoDrives } from '../flash/straight'
 import type { JobWork } from '../jobs/manager'
 import type { Library } from '../library/library'
 import { archivedImageSource } from '../source/archive/image-source'
@@ -16,8 +11,6 @@ import { chooseImage, openArchive } from '../source/archive/open-archive'
 import { rootfsTarSource } from '../source/rootfs-tar'
 import type { TreeSource } from '../source/tree-source'
 import { LOGIN_TIMEOUT, type BuildSource, type Command, type DriveChoice } from './arguments'
-import { chooseDrives } from './choose-drives'
-import { neededPaths } from './drives'
 import { readMachineFile } from './machine-file'
 import { runProve } from './prove'
 import type { ExitCode, Reporter } from './reporter'
@@ -71,6 +64,10 @@ async function buildOnto(
   settings: BuildSettings,
   reporter: Reporter,
 ): Promise<ExitCode> {
+  const { chooseDrives } = await import('./choose-drives')
+  const { neededPaths } = await import('./drives')
+  const { driveKey } = await import('../drives/watch')
+  const { buildOntoDrives } = await import('../flash/straight')
   const file = asked.kind === 'image' ? null : resolve(asked.path)
   const needed = [...(await neededPaths()), ...(file === null ? [] : [file])]
   const title = asked.kind === 'image' ? asked.image : basename(asked.path)
@@ -116,6 +113,9 @@ async function completeSettings(
 async function openSource(asked: BuildSource, reporter: Reporter): Promise<Result<TreeSource>> {
   if (asked.kind === 'rootfs') return ok(rootfsTarSource(resolve(asked.path)))
   if (asked.kind === 'archive') return openImage(asked)
+  const { findEngine } = await import('../docker/connect')
+  const { removeStaleContainers } = await import('../docker/container')
+  const { imageSource } = await import('../docker/source')
   const engine = await findEngine()
   if (!engine.ok) return engine
   const { docker } = engine.value

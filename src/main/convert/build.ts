@@ -7,13 +7,13 @@ import type { JobContext } from '../../shared/job'
 import type { JobWork } from '../jobs/manager'
 import { writeBlockMap } from '../library/block-map'
 import { diskIdOf, manifestPath, type Library } from '../library/library'
-import type { InspectedImage, PreparedTree, TreeSource } from '../source/tree-source'
+import type { InspectedImage, PreparedTree, TreeExport, TreeSource } from '../source/tree-source'
 import type { DirectTarget } from './direct/run'
 import { followLinks } from './follow-links'
 import { prepareEngine, type BuiltDisk, type Engine, type Making } from './engines'
 import { beginOutput, checkOutputPath, checkOutputSpace, type OutputFile } from './output'
 import { preparePacker, type Packer } from './pack'
-import { checkArchitecture, planBuild, type BuildPlan } from './plan'
+import { checkArchitecture, planBuild, smallestDiskBytes, type BuildPlan } from './plan'
 
 /** What is to be built from what. */
 export interface BuildInput {
@@ -129,7 +129,7 @@ export interface StraightBuild {
 /**
  * Makes everything ready for a disk that fills a drive, without a file in between. All that can be foreseen is
  * refused here, while nothing of the drive is lost.
- * @param context of the job, whose phases are the caller's
+ * @param context of the job, whose phases are the caller's; progress is told of what has to be read for it
  * @param source what to build from
  * @param settings those of a file (size, format, engine, manifest) do not count
  * @param sizeBytes of the drive
@@ -141,7 +141,8 @@ export async function prepareStraight(
   settings: BuildSettings,
   sizeBytes: number,
 ): Promise<Result<StraightBuild>> {
-  const silent = { ...context, phase: () => undefined, progress: () => undefined }
+  const phaseless = { ...context, phase: () => undefined }
+  const silent = { ...phaseless, progress: () => undefined }
   const chosen: BuildSettings = {
     ...settings,
     sizeBytes,
@@ -149,12 +150,15 @@ export async function prepareStraight(
     engine: 'direct',
     manifest: false,
   }
-  const ready = await prepareBuild(silent, source, chosen)
+  const ready = await prepareBuild(phaseless, source, chosen)
   if (!ready.ok) return ready
-  const { plan } = ready.value
+  const tree = await openTree(phaseless, ready.value)
+  if (!tree.ok) return tree
+  const room = await checkRoom(phaseless, ready.value, tree.value, sizeBytes)
+  if (!room.ok) return room
   // To the last sector, where a GPT has its copy.
-  const filling = { ...plan, size: { bytes: Math.floor(sizeBytes / 512) * 512 } }
-  const making = await prepareMaking(silent, { ...ready.value, plan: filling })
+  const filling = { ...ready.value.plan, size: { bytes: Math.floor(sizeBytes / 512) * 512 } }
+  const making = await prepareMaking(silent, { ...ready.value, plan: filling }, tree.value)
   if (!making.ok) return making
   return ok({
     build: (write, progress) =>
@@ -186,7 +190,7 @@ async function prepareBuild(
 ): Promise<Result<ReadyBuild>> {
   const engine = prepareEngine(settings.engine)
   if (!engine.ok) return engine
-  const original = await given.inspect(context.signal)
+  const original = await given.inspect(context.signal, readingOf(context))
   if (!original.ok) return original
   const made = await prepareTree(context, given, original.value, settings)
   if (!made.ok) return made
@@ -202,16 +206,19 @@ async function prepareBuild(
   return ok({ engine: engine.value, source, image, originalId: original.value.id, plan })
 }
 
-/** Opens the tree, and finds what else the disk needs. */
-async function prepareMaking(
-  context: JobContext,
-  { engine, source, image, plan }: ReadyBuild,
-): Promise<Result<Making>> {
-  const prepared = await source.prepareExport(image, context)
-  if (!prepared.ok) return prepared
-  const edits = await followLinks(prepared.value.files, plan.edits)
-  if (!edits.ok) return edits
-  return engine.prepare(context, { plan: { ...plan, edits: edits.value }, tree: prepared.value, image })
+/** Where the reading of a file is told, which is a phase of its own in a build. */
+function readingOf(context: JobContext): JobContext['progress'] {
+  let isBegun = false
+  return (done, total) => {
+    if (!isBegun) context.phase('read')
+    isBegun = true
+    context.progress(done, total)
+  }
+}
+
+/** Opens the tree to be read. */
+function openTree(context: JobContext, { source, image }: ReadyBuild): Promise<Result<TreeExport>> {
+  return source.prepareExport(image, { ...context, progress: readingOf(context) })
 }
 
 async function runBuild(
@@ -219,8 +226,44 @@ async function runBuild(
   ready: ReadyBuild,
   target: DirectTarget,
 ): Promise<Result<BuiltDisk>> {
-  const making = await prepareMaking(context, ready)
+  const tree = await openTree(context, ready)
+  if (!tree.ok) return tree
+  const making = await prepareMaking(context, ready, tree.value)
   return making.ok ? making.value(context, target) : making
+}
+
+/** Finds what else the disk needs. */
+async function prepareMaking(
+  context: JobContext,
+  { engine, image, plan }: ReadyBuild,
+  tree: TreeExport,
+): Promise<Result<Making>> {
+  const edits = await followLinks(tree.files, plan.edits)
+  if (!edits.ok) return edits
+  return engine.prepare(context, { plan: { ...plan, edits: edits.value }, tree, image })
+}
+
+/**
+ * Where a drive has fewer times the size of an image's layers, its export is read once to measure it: files of 500 bytes
+ * take that many times their content.
+ */
+const DOUBTED = 8
+
+/** Makes sure that a drive has room, as long as nothing of it is lost: `size-too-small`. */
+async function checkRoom(
+  context: JobContext,
+  { image, plan }: ReadyBuild,
+  tree: TreeExport,
+  sizeBytes: number,
+): Promise<Result<null>> {
+  if (tree.measure === null || sizeBytes >= DOUBTED * image.sizeBytes) return ok(null)
+  const { contentBytes } = tree
+  const measured = await tree.measure((done) =>
+    context.progress(done, done > contentBytes ? null : contentBytes),
+  )
+  if (!measured.ok) return measured
+  const neededBytes = smallestDiskBytes(measured.value, plan.table, plan.boot !== null) + plan.swapBytes
+  return sizeBytes < neededBytes ? fail('size-too-small', { sizeBytes, neededBytes }) : ok(null)
 }
 
 /** The tree to build from: as it is, or prepared. */

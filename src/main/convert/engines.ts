@@ -119,7 +119,7 @@ async function buildDirectly(
   target: DirectTarget,
 ): Promise<Result<BuiltDisk>> {
   if (directWorkerFile === null) throw new Error('setDirectWorker was not called')
-  const archive = tree.direct === null ? await tree.open() : ok(tree.direct)
+  const archive = tree.direct === null ? await tree.open() : ok(await tree.direct())
   if (!archive.ok) return archive
   context.phase('copy')
   const { size, table, boot, manifest } = plan
@@ -146,7 +146,8 @@ async function buildDirectly(
   let bytesRead = 0
   const onProgress = (bytes: number): void => {
     bytesRead = bytes
-    context.progress(bytes, tree.contentBytes)
+    // An engine tells only about how much will come: once there is more, nobody knows how much is left.
+    context.progress(bytes, bytes > tree.contentBytes ? null : tree.contentBytes)
   }
   const worker = directWorkerFile
   return explainingBreaks(context, tree, async () => {
@@ -157,6 +158,8 @@ async function buildDirectly(
       context.signal,
     )
     if (!built.ok) return withEstimate(built, plan, bytesRead / tree.contentBytes)
+    const broken = tree.direct === null ? null : await tree.intact()
+    if (broken !== null) return { ok: false, failure: await tree.explain(broken) }
     context.log(`${built.value.bytesWritten} bytes written`)
     for (const [name, count] of built.value.skippedXattrs)
       context.log(`attribute ${name} left out ${count} times`)

@@ -8,8 +8,10 @@ import {
   type BuildSettings,
   type PartitionTable,
 } from '../../shared/image'
+import { smallestBlocks, type TreeSize } from '../disk/ext4/fit'
 import type { InspectedImage } from '../source/tree-source'
 import { serialPortOf } from './boot-files'
+import { diskSectors } from './direct/partitions'
 import { joinEdits, machineEdits, noEdits, type TreeEdits } from './edits'
 import { bootableArchitectures } from './loaders/find'
 import { settingsEdits } from './machine/machine-edits'
@@ -23,12 +25,24 @@ const MBR_LIMIT = (2 ** 32 - 2048) * 512
 /** Bytes of the largest ext4 that Slipway writes: block numbers are 32 bits. */
 const EXT4_LIMIT = (2 ** 32 - 1) * 4096
 
+/**
+ * The direct engine finds the size by the content up to 1 TiB; what may come near that gets the size that is expected,
+ * which is on the large side.
+ */
+const LARGEST_FITTED = 2 ** 39
+
+/** What the machine's own files and the boot loader take at most in the root: some twenty small files and 200 KiB. */
+const OWN_BLOCKS = 128
+const OWN_INODES = 64
+
 /** All that an engine needs to know to make a disk. */
 export interface BuildPlan {
   /** Bytes of the whole disk, a multiple of 1 MiB; `freeBytes`: as many as the content needs, with so much room. */
   size: { bytes: number } | { freeBytes: number }
   /** Bytes that the disk will have, as well as they are known before. */
   expectedBytes: number
+  /** Bytes of them that the machine's swap file needs. */
+  swapBytes: number
   table: PartitionTable
   /** UUID of the root file system. */
   rootUuid: string
@@ -71,11 +85,15 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
   const boot = settings.boot ? planBoot(image, settings) : ok(null)
   if (!boot.ok) return boot
   const swap = settings.boot ? swapRoom(settings.machine) : { neededBytes: 0, defaultBytes: 0 }
-  const neededBytes = neededDiskBytes(image.sizeBytes, settings.boot) + swap.neededBytes
-  const isChosen = settings.sizeBytes !== null || engine === 'kernel'
+  const treeBytes =
+    image.measured === null || engine === 'kernel'
+      ? neededDiskBytes(image.sizeBytes, settings.boot)
+      : smallestDiskBytes(image.measured, table, settings.boot)
+  const neededBytes = treeBytes + swap.neededBytes
+  const defaultBytes = Math.max(defaultDiskBytes(image.sizeBytes), treeBytes) + swap.defaultBytes
   // Down, for 4 GB are to fit on a stick of 4 GB.
-  const wantedBytes = settings.sizeBytes ?? defaultDiskBytes(image.sizeBytes) + swap.defaultBytes
-  const expectedBytes = Math.floor(wantedBytes / MIB) * MIB
+  const expectedBytes = Math.floor((settings.sizeBytes ?? defaultBytes) / MIB) * MIB
+  const isChosen = settings.sizeBytes !== null || engine === 'kernel' || expectedBytes > LARGEST_FITTED
   if (expectedBytes < neededBytes) return fail('size-too-small', { sizeBytes: expectedBytes, neededBytes })
   const limitBytes = table === 'mbr' ? MBR_LIMIT : EXT4_LIMIT
   if (expectedBytes > limitBytes) return fail('size-too-large', { sizeBytes: expectedBytes, limitBytes })
@@ -94,6 +112,7 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
   return ok({
     size,
     expectedBytes,
+    swapBytes: swap.neededBytes,
     table,
     rootUuid,
     // Zero stands for no signature.
@@ -113,6 +132,16 @@ const containerResidue: TreeEdits = {
   removed: ['.dockerenv', 'etc/resolv.conf', 'etc/hosts', 'etc/hostname', 'etc/mtab', 'dev/console'],
   emptied: ['dev/pts', 'dev/shm', 'proc', 'sys'].map((path) => ({ path, mode: 0o755 })),
   added: [],
+}
+
+/**
+ * The smallest disk of the direct engine that holds a measured tree.
+ * @param boots false for a disk of data alone; a disk that boots has an EFI system partition here
+ * @returns bytes, a multiple of 1 MiB
+ */
+export function smallestDiskBytes(tree: TreeSize, table: PartitionTable, boots: boolean): number {
+  const whole = boots ? { blocks: tree.blocks + OWN_BLOCKS, inodes: tree.inodes + OWN_INODES } : tree
+  return diskSectors(smallestBlocks(whole) * 8, table, boots) * 512
 }
 
 /** Refuses an image for computers that there are no boot loaders for: `image-architecture`. */

@@ -3,6 +3,9 @@ import type { Readable } from 'node:stream'
 import { fail, ok, type Failure, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
 import { loaderFiles } from '../prepare/loader-image'
+import { measureTar } from '../source/archive/measure'
+import { answered } from '../source/archive/open-archive'
+import { measureExport } from '../source/archive/tree-thread'
 import type { TreeExport } from '../source/tree-source'
 import { containerFiles } from './archive'
 import { asReadable, errorCode, errorText, statusCode } from './connect'
@@ -38,20 +41,42 @@ export async function prepareExport(
   context.defer(holdMounted(container))
   signal.throwIfAborted()
   const { socketPath } = docker.modem as { socketPath?: unknown }
+  // By TCP the engine may want TLS, which dockerode knows how to do.
+  const direct =
+    typeof socketPath === 'string'
+      ? ({
+          kind: 'engine',
+          address: { path: socketPath },
+          request: `/containers/${container.id}/export`,
+        } as const)
+      : null
+  const open = async (): Promise<Result<Readable>> => {
+    let stream: Readable
+    try {
+      stream = asReadable(await container.export({ abortSignal: signal }))
+    } catch (error) {
+      signal.throwIfAborted()
+      return { ok: false, failure: engineFailure(error, imageId) }
+    }
+    // An error that comes when nobody reads must not end the program; a reader gets it all the same.
+    stream.on('error', () => undefined)
+    context.defer(() => {
+      stream.destroy()
+    })
+    return ok(stream)
+  }
   return ok({
     // Of all layers: about what the archive will hold.
     contentBytes,
+    async measure(progress) {
+      if (direct !== null) return answered(() => measureExport(direct, progress, signal))
+      const stream = await open()
+      return stream.ok ? answered(() => measureTar(stream.value, signal, progress)) : stream
+    },
     files: containerFiles(container, signal),
     loaderFiles: (job) => loaderFiles(docker, job),
-    // By TCP the engine may want TLS, which dockerode knows how to do.
-    direct:
-      typeof socketPath === 'string'
-        ? {
-            kind: 'engine',
-            address: { path: socketPath },
-            request: `/containers/${container.id}/export`,
-          }
-        : null,
+    direct: direct === null ? null : () => Promise.resolve(direct),
+    intact: () => Promise.resolve(null),
     explain: (error) => explainBreak(docker, imageId, error),
     async lost() {
       try {
@@ -61,21 +86,7 @@ export async function prepareExport(
         return error instanceof Error ? error : new Error(String(error))
       }
     },
-    async open() {
-      let stream: Readable
-      try {
-        stream = asReadable(await container.export({ abortSignal: signal }))
-      } catch (error) {
-        signal.throwIfAborted()
-        return { ok: false, failure: engineFailure(error, imageId) }
-      }
-      // An error that comes when nobody reads must not end the program; a reader gets it all the same.
-      stream.on('error', () => undefined)
-      context.defer(() => {
-        stream.destroy()
-      })
-      return ok(stream)
-    },
+    open,
   })
 }
 

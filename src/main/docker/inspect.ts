@@ -68,7 +68,9 @@ function imageFacts(
     file: null,
     name: names.find((name) => name === asked || name === `${asked}:latest`) ?? names[0] ?? id.slice(7, 19),
     architecture: info.Architecture,
+    // Of all layers; an engine does not tell how many files are in them.
     sizeBytes: info.Size,
+    measured: null,
     // An engine gives the year 1 where an image says nothing.
     createdAt: Math.max(0, Date.parse(info.Created) || 0),
     applications: {

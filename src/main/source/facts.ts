@@ -16,7 +16,7 @@ const KERNEL_LIMIT = 100
 /** What lies in a tree, apart from what its source says about itself. */
 export type FileFacts = Omit<
   InspectedImage,
-  'id' | 'name' | 'file' | 'architecture' | 'sizeBytes' | 'createdAt' | 'applications'
+  'id' | 'name' | 'file' | 'architecture' | 'sizeBytes' | 'measured' | 'createdAt' | 'applications'
 >
 
 /**

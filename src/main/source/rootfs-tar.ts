@@ -1,63 +1,67 @@
-import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { refuse } from '../disk/refusal'
 import { architectureOf } from './architecture'
 import { fileBlob } from './archive/blobs'
-import { indexedFiles } from './archive/files'
-import { inTurn } from './archive/in-turn'
-import { indexLayers, type LayerIndex } from './archive/index-layers'
-import { layerChunks, packingOf, type Layer } from './archive/layers'
-import { answered } from './archive/open-archive'
-import { indexedExport } from './archive/tree-export'
 import { applicationsOf } from './archive/images'
+import { inTurn } from './archive/in-turn'
+import { keptTree, stampOf } from './archive/kept-tree'
+import { answered } from './archive/open-archive'
+import { diskBytesOf } from './archive/size'
+import { threadExport } from './archive/tree-export'
 import { fileFacts } from './facts'
 import type { TreeFiles } from './tree-files'
-import type { TreeSource } from './tree-source'
+import type { InspectedImage, TreeSource } from './tree-source'
 
 /**
  * A plain tar of a root file system, in a file, as something to build from. It may be packed by gzip, zstd or xz.
  * @param path absolute; the file must not change meanwhile
  */
 export function rootfsTarSource(path: string): TreeSource {
-  let indexed: { index: LayerIndex; layer: Layer; isPacked: boolean; stamp: string } | null = null
+  let remembered: { image: InspectedImage; stamp: string } | null = null
+  const layers = async () => [{ blob: await fileBlob(path), part: 'it', diffId: null }]
+  const kept = keptTree(layers, false, path)
 
-  const index = inTurn(async (signal: AbortSignal): Promise<NonNullable<typeof indexed>> => {
-    const layer: Layer = { blob: await fileBlob(path), part: 'it', diffId: null }
+  const inspect = inTurn(async (asked: Parameters<TreeSource['inspect']>): Promise<InspectedImage> => {
     const stamp = await stampOf(path)
-    if (indexed?.stamp === stamp) return indexed
-    const opened = await layer.blob.open()
-    const isPacked = (await packingOf(opened).finally(() => opened.close())) !== 'none'
-    const made = await indexLayers([layer], { whiteouts: false, digest: true }, path, signal)
-    indexed = { index: made, layer: { ...layer, diffId: made.digest }, isPacked, stamp }
-    return indexed
+    if (remembered?.stamp === stamp) return remembered.image
+    const [signal, progress = () => undefined] = asked
+    const tree = await kept.take(progress, signal)
+    try {
+      const { size, digest, newest } = tree.summary
+      const facts = await fileFacts(tree.files)
+      const image: InspectedImage = {
+        ...facts,
+        file: path,
+        recipe: null,
+        id: digest ?? '',
+        name: rootfsName(path),
+        architecture: await architectureIn(tree.files, facts.init?.path ?? null),
+        sizeBytes: diskBytesOf(size),
+        measured: size,
+        createdAt: newest * 1000,
+        applications: applicationsOf({}),
+      }
+      remembered = { image, stamp }
+      return image
+    } finally {
+      kept.giveBack(tree)
+    }
   })
 
   return {
-    inspect: (signal) =>
-      answered(async () => {
-        const known = (await index(signal)).index
-        const files = indexedFiles(known, path, signal)
-        const facts = await fileFacts(files)
-        return {
-          ...facts,
-          file: path,
-          recipe: null,
-          id: known.digest ?? '',
-          name: rootfsName(path),
-          architecture: await architectureIn(files, facts.init?.path ?? null),
-          sizeBytes: known.tarBytes,
-          createdAt: known.newest * 1000,
-          applications: applicationsOf({}),
-        }
-      }),
+    inspect: (...asked) => answered(() => inspect(asked)),
     // Only an engine has what installs packages in a tree.
     prepare: null,
-    prepareExport: (_inspected, context) =>
+    prepareExport: (inspected, context) =>
       answered(async () => {
-        const { index: known, layer, isPacked } = await index(context.signal)
-        // By its digest: what is built is what was inspected.
-        const read = (): AsyncIterable<Uint8Array> => layerChunks(layer, path, context.signal)
-        const direct = isPacked ? null : ({ kind: 'file', path } as const)
-        return indexedExport(known, path, known.tarBytes, read, direct, context)
+        const tree = await kept.take((done, total) => context.progress(done, total), context.signal)
+        const { digest, isPacked } = tree.summary
+        if (digest !== inspected.id) {
+          await tree.close()
+          const [expected, found] = [inspected.id.slice(7), digest?.slice(7) ?? '']
+          return refuse('archive-digest', { path, part: 'it', expected, found })
+        }
+        return threadExport(tree, path, !isPacked, context)
       }),
   }
 }
@@ -65,12 +69,6 @@ export function rootfsTarSource(path: string): TreeSource {
 /** What a tree is called that has no name of its own: its file without what says how it is packed. */
 export function rootfsName(path: string): string {
   return basename(path).replace(/\.(?:tar(?:\.(?:gz|xz|zst))?|tgz|txz|tzst)$/, '')
-}
-
-/** Another value when another file lies there, or it was written to. */
-async function stampOf(path: string): Promise<string> {
-  const { dev, ino, size, mtimeNs } = await stat(path, { bigint: true })
-  return `${dev}:${ino}:${size}:${mtimeNs}`
 }
 
 /** The architecture of the programs that every machine has. */

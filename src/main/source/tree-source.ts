@@ -4,6 +4,7 @@ import type { ImageFacts } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
 import type { MachineSettings } from '../../shared/machine'
 import type { DiskSource } from '../convert/direct/source'
+import type { TreeSize } from '../disk/ext4/fit'
 import type { MachineFacts } from './machine-facts'
 import type { TreeFiles } from './tree-files'
 
@@ -13,6 +14,8 @@ export interface InspectedImage extends ImageFacts {
   hasResolved: boolean
   /** The image's own files that settings of the machine change. */
   files: MachineFacts['files']
+  /** What the tree takes on a disk; null where only the size of its layers is known, from which it is estimated. */
+  measured: TreeSize | null
 }
 
 /** Something that holds a root file system to build a disk from: an engine's image, or an archive. */
@@ -20,8 +23,9 @@ export interface TreeSource {
   /**
    * Finds out what the tree has. Nothing of it is started and nothing is written.
    * @param signal cancels; the call then throws after its own clean-up
+   * @param progress told bytes done and in all, where a file has to be read for it
    */
-  inspect(signal: AbortSignal): Promise<Result<InspectedImage>>
+  inspect(signal: AbortSignal, progress?: JobContext['progress']): Promise<Result<InspectedImage>>
   /**
    * Makes a tree of it that can boot, by the recipe for its distribution or by another Dockerfile; null where
    * nothing can be installed. The tree itself stays as it is.
@@ -40,11 +44,12 @@ export interface TreeSource {
   /**
    * Prepares the tree to be read for one job. What that needs is taken away when the job ends, however it ends.
    * @param image what `inspect` found
+   * @param context of the job; its progress is told as by `inspect`
    * @throws the signal's reason when cancelled
    */
   prepareExport(
     image: InspectedImage,
-    context: Pick<JobContext, 'signal' | 'defer'>,
+    context: Pick<JobContext, 'signal' | 'defer' | 'progress'>,
   ): Promise<Result<TreeExport>>
 }
 
@@ -57,14 +62,21 @@ export interface PreparedTree {
 
 /** A tree, ready to be read. */
 export interface TreeExport {
-  /** Bytes that the archive will have, as well as they are known; for progress. */
+  /** Bytes that the archive will have, as well as they are known; it may have more. */
   contentBytes: number
+  /** Reads all of it to find out what the tree takes on a disk; null where that is known. */
+  measure: ((progress: (bytesDone: number) => void) => Promise<Result<TreeSize>>) | null
   /** Single files of the tree, to be read before the archive is opened. */
   files: TreeFiles
   /** Files of an image with boot loaders, made for it when it is not there yet; null where there is no engine to make it. */
   loaderFiles: ((context: JobContext) => Promise<Result<TreeFiles>>) | null
-  /** Where the direct engine's thread finds the archive by itself, which is faster than `open`; null when it cannot. */
-  direct: Exclude<DiskSource, { kind: 'messages' }> | null
+  /**
+   * Makes it ready for the direct engine's thread to read by itself, which is faster than `open`, and lets go of what is
+   * kept for single files; null when it cannot.
+   */
+  direct: (() => Promise<Exclude<DiskSource, { kind: 'messages' }>>) | null
+  /** Asks, after all of it was read so, whether it was what was inspected: the error that says why not, or null. */
+  intact(): Promise<Error | null>
   /** Opens the tree as an uncompressed tar archive, which ends early with an error when it breaks off. */
   open(): Promise<Result<Readable>>
   /** What a break of the archive means. */

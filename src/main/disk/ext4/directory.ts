@@ -36,13 +36,13 @@ export interface EncodedDirectory {
 }
 
 /** Bytes of an entry: 8 and the name, to a multiple of 4. */
-function lengthOf(nameLength: number): number {
+export function entryLength(nameLength: number): number {
   return (8 + nameLength + 3) & ~3
 }
 
 /** Writes one entry and answers where the next begins. */
 function putEntry(bytes: Buffer, at: number, name: string, inode: number, type: number): number {
-  const length = lengthOf(name.length)
+  const length = entryLength(name.length)
   bytes.writeUInt32LE(inode, at)
   bytes.writeUInt16LE(length, at + 4)
   bytes[at + 6] = name.length
@@ -67,7 +67,7 @@ function blocksOf(entries: DirectoryEntries, order: Uint32Array, before: number)
   const firsts = [0]
   let used = before
   order.forEach((entry, place) => {
-    const length = lengthOf(entries.nameLength(entry))
+    const length = entryLength(entries.nameLength(entry))
     if (used + length > ROOM) {
       firsts.push(place)
       used = 0
@@ -107,6 +107,22 @@ function putDots(bytes: Buffer, self: number, parent: number): { end: number; la
 
 /** Bytes of "." and "..". */
 const DOTS = 24
+
+/** Blocks of the index between the root and so many leaves. */
+function nodesFor(leaves: number): number {
+  return leaves > ROOT_LIMIT ? Math.ceil(leaves / NODE_LIMIT) : 0
+}
+
+/**
+ * Blocks of a directory. How full its leaves are depends on the hashes of the names: none has room for another name.
+ * @param bytes of all entries without "." and ".."
+ * @param largest of them, in bytes
+ */
+export function directoryBlocks(bytes: number, largest: number): number {
+  if (bytes + DOTS <= ROOM) return 1
+  const leaves = Math.ceil(bytes / (ROOM - largest + 4))
+  return 1 + nodesFor(leaves) + leaves
+}
 
 /**
  * Encodes a directory: one block of entries, or, when they do not fit, leaves sorted by hash under a tree of
@@ -149,7 +165,7 @@ export function encodeDirectory(
   )
   const firsts = blocksOf(entries, order, 0)
   const leaves = firsts.length - 1
-  const nodes = leaves > ROOT_LIMIT ? Math.ceil(leaves / NODE_LIMIT) : 0
+  const nodes = nodesFor(leaves)
   if (nodes > ROOT_LIMIT) return null
   const bytes = Buffer.alloc((1 + nodes + leaves) * BLOCK_SIZE)
   const index = []

@@ -52,6 +52,16 @@ function putIndex(target: Uint8Array, nodes: { logical: number; block: number }[
   })
 }
 
+/** Blocks of the tree outside of the inode, for so many extents. */
+export function extentTreeBlocks(extents: number): number {
+  let blocks = 0
+  for (let count = extents; count > EXTENTS_IN_INODE;) {
+    count = Math.ceil(count / IN_BLOCK)
+    blocks += count
+  }
+  return blocks
+}
+
 /**
  * Encodes the extent tree of one inode, of any depth
  * (kernel, Documentation/filesystems/ext4/ifork.rst, "Extent Tree").

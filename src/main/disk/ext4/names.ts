@@ -31,8 +31,14 @@ export class Names {
     return entry === 0 ? 0 : this.inode.get(entry)
   }
 
-  /** Enters a name that is not there. */
-  enter(directory: number, name: string, inode: number): void {
+  /** The entry of a name in a directory; 0 when it is not there. */
+  entryOf(directory: number, name: string): number {
+    const entry = this.places[this.placeOf(directory, name)] as number
+    return entry === 0 || this.inode.get(entry) === 0 ? 0 : entry
+  }
+
+  /** Enters a name that is not there, and answers its entry. */
+  enter(directory: number, name: string, inode: number): number {
     const entry = ++this.entries
     this.parent.set(entry, directory)
     this.text.set(entry, this.texts.add(name))
@@ -46,6 +52,12 @@ export class Names {
     if (this.places[place] === 0) this.taken++
     this.places[place] = entry
     if (this.taken * 3 > this.places.length * 2) this.grow()
+    return entry
+  }
+
+  /** Gives the name of an entry to another inode. */
+  exchange(entry: number, inode: number): void {
+    this.inode.set(entry, inode)
   }
 
   /** Takes a name away. */

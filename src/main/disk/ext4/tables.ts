@@ -39,7 +39,10 @@ const INODES_PER_BLOCK = BLOCK_SIZE / INODE_SIZE
  * the front of the first of them where no data came before, and behind the data elsewhere. So data can be
  * streamed before the number of inodes is known.
  */
-function placeTables(writer: Ext4Writer, geometry: Geometry): GroupTables[] {
+export function placeTables(
+  writer: Pick<Ext4Writer, 'allocator' | 'descriptorBlocks'>,
+  geometry: Geometry,
+): GroupTables[] {
   const { allocator } = writer
   const places: GroupTables[] = []
   for (let first = 0; first < geometry.groups; first += GROUPS_PER_FLEX) {

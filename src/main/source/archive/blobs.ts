@@ -6,11 +6,15 @@ import type { TarEntry } from '../../convert/tar/entry'
 import { TarReader } from '../../convert/tar/reader'
 import { Refusal, refuse } from '../../disk/refusal'
 
-/** Bytes that can be read at any place: a file, or a part of one. */
+/** Bytes that can be read at any place: a file, or a part of one. Plain data, so that a thread can be given it. */
 export interface Blob {
+  /** Absolute path of the file. */
+  file: string
+  /** What the archive is called in a refusal. */
+  shown: string
+  /** Where in the file it begins, and how long it is, in bytes. */
+  start: number
   size: number
-  /** Opens it for reading; the caller closes it. */
-  open(): Promise<OpenBlob>
 }
 
 export interface OpenBlob {
@@ -34,14 +38,38 @@ const MOST_MEMBERS = 20_000
 /** Links from one member to another: docker save of before version 25 writes a layer that comes twice as a link. */
 const MOST_LINKS = 8
 
-/** Reads all of a blob in order. Each chunk is the reader's own. */
-export async function* blobChunks(blob: OpenBlob, from = 0): AsyncGenerator<Buffer> {
+/**
+ * Reads all of a blob in order. Each chunk is the reader's own.
+ * @param onRead told where in the blob the reading has come to, in bytes
+ */
+export async function* blobChunks(
+  blob: OpenBlob,
+  from = 0,
+  onRead: (position: number) => void = () => undefined,
+): AsyncGenerator<Buffer> {
   for (let position = from; ;) {
     const buffer = Buffer.allocUnsafeSlow(CHUNK)
     const count = await blob.read(buffer, position)
     if (count === 0) return
     yield buffer.subarray(0, count)
     position += count
+    onRead(position)
+  }
+}
+
+/** Opens a blob for reading; the caller closes it. Throws a refusal `archive-missing`. */
+export async function openBlob({ file, shown, start, size }: Blob): Promise<OpenBlob> {
+  // A pipe that took the file's place must not make us wait for a writer.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK
+  const handle = await open(file, flags).catch((error: unknown) => missing(shown, error))
+  return {
+    size,
+    async read(buffer, position) {
+      const length = Math.min(buffer.length, size - position)
+      if (length <= 0) return 0
+      return (await handle.read(buffer, 0, length, start + position)).bytesRead
+    },
+    close: () => handle.close(),
   }
 }
 
@@ -54,27 +82,7 @@ export async function* blobChunks(blob: OpenBlob, from = 0): AsyncGenerator<Buff
 export async function fileBlob(path: string, shown = path): Promise<Blob> {
   const found = await stat(path).catch((error: unknown) => missing(shown, error))
   if (!found.isFile()) refuse('archive-invalid', { path: shown, reason: 'it is no regular file' })
-  return partOfFile(path, shown, 0, found.size)
-}
-
-function partOfFile(path: string, shown: string, start: number, size: number): Blob {
-  return {
-    size,
-    async open() {
-      // A pipe that took the file's place must not make us wait for a writer.
-      const flags = constants.O_RDONLY | constants.O_NONBLOCK
-      const handle = await open(path, flags).catch((error: unknown) => missing(shown, error))
-      return {
-        size,
-        async read(buffer, position) {
-          const length = Math.min(buffer.length, size - position)
-          if (length <= 0) return 0
-          return (await handle.read(buffer, 0, length, start + position)).bytesRead
-        },
-        close: () => handle.close(),
-      }
-    },
-  }
+  return { file: path, shown, start: 0, size: found.size }
 }
 
 /**
@@ -131,7 +139,7 @@ export async function tarBlobs(path: string, signal: AbortSignal): Promise<Blobs
         member = members.get(member.target)
       }
       if (member === undefined) return Promise.resolve(null)
-      return Promise.resolve(partOfFile(path, path, member.start, member.size))
+      return Promise.resolve({ file: path, shown: path, start: member.start, size: member.size })
     },
   }
 }
@@ -176,20 +184,26 @@ async function readMembers(blob: Blob, signal: AbortSignal): Promise<Map<string,
 
 /**
  * Pushes a tar to its reader, and passes over the data of large files.
- * @param onChunk called after each chunk that was pushed, before anything is passed over; false ends the reading
+ * @param onChunk called after each chunk that was pushed, before anything is passed over, with the place where it ends
+ *   in the blob; false ends the reading
  * @returns false when it was ended so
  */
-export async function readHeaders(blob: Blob, reader: TarReader, onChunk: () => boolean): Promise<boolean> {
-  const opened = await blob.open()
+export async function readHeaders(
+  blob: Blob,
+  reader: TarReader,
+  onChunk: (chunk: Buffer, position: number) => boolean,
+): Promise<boolean> {
+  const opened = await openBlob(blob)
   try {
     const buffer = Buffer.allocUnsafeSlow(CHUNK)
     let position = 0
     while (!reader.isEnded) {
       const count = await opened.read(buffer, position)
       if (count === 0) break
-      reader.push(buffer.subarray(0, count))
+      const chunk = buffer.subarray(0, count)
+      reader.push(chunk)
       position += count
-      if (!onChunk()) return false
+      if (!onChunk(chunk, position)) return false
       if (reader.bytesAhead < CHUNK) continue
       position += reader.bytesAhead
       reader.leap()

@@ -14,12 +14,37 @@ const LARGEST_SIZE = 0o77777777777
  * @returns blocks of 512 bytes; `entry.size` bytes of data are to follow, or those of its segments, padded
  */
 export function encodeMember(entry: TarEntry): Buffer {
-  const { type, segments, modified } = entry
-  const target = type === 'symlink' || type === 'hardlink' ? entry.target : ''
-  const records = new Map<string, string>()
-  const path = type === 'directory' ? `${entry.path === '' ? '.' : entry.path}/` : entry.path
+  const { segments } = entry
+  const target = targetOf(entry)
+  const path = pathOf(entry)
   const map = segments === null ? Buffer.alloc(0) : sparseMap(segments)
-  const size = type === 'file' ? map.length + storedBytes(entry) : 0
+  const size = entry.type === 'file' ? map.length + storedBytes(entry) : 0
+  const records = recordsOf(entry, path, target, size)
+  const header = encodeHeader({ ...entry, path, target }, size)
+  return Buffer.concat([...(records.size > 0 ? [encodePax(records)] : []), header, map])
+}
+
+/** Bytes of a member as it will be written, with its data. */
+export function memberBytes(entry: TarEntry): number {
+  const { segments } = entry
+  const map = segments === null ? 0 : sparseMap(segments).length
+  const stored = entry.type === 'file' ? map + storedBytes(entry) : 0
+  const records = recordsOf(entry, pathOf(entry), targetOf(entry), stored)
+  return (records.size > 0 ? encodePax(records).length : 0) + BLOCK + Math.ceil(stored / BLOCK) * BLOCK
+}
+
+function pathOf({ type, path }: TarEntry): string {
+  return type === 'directory' ? `${path === '' ? '.' : path}/` : path
+}
+
+function targetOf({ type, target }: TarEntry): string {
+  return type === 'symlink' || type === 'hardlink' ? target : ''
+}
+
+/** What ustar cannot say of a member. */
+function recordsOf(entry: TarEntry, path: string, target: string, size: number): Map<string, string> {
+  const { segments, modified } = entry
+  const records = new Map<string, string>()
   if (path.length > 100 || segments !== null) records.set('path', path)
   if (target.length > 100) records.set('linkpath', target)
   if (modified.nanoseconds !== 0 || modified.seconds < 0 || modified.seconds > LARGEST_SIZE) {
@@ -36,8 +61,7 @@ export function encodeMember(entry: TarEntry): Buffer {
     const escaped = name.replaceAll('%', '%25').replaceAll('=', '%3D')
     records.set(`SCHILY.xattr.${escaped}`, Buffer.from(value).toString('latin1'))
   }
-  const header = encodeHeader({ ...entry, path, target }, size)
-  return Buffer.concat([...(records.size > 0 ? [encodePax(records)] : []), header, map])
+  return records
 }
 
 /** Bytes of a file's data in the archive: all of it, or its parts without the holes. */

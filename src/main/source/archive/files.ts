@@ -3,10 +3,9 @@ import { posix } from 'node:path'
 import type { TarEntry, TarHandler } from '../../convert/tar/entry'
 import { TarReader } from '../../convert/tar/reader'
 import type { EntryStat, TreeFiles } from '../tree-files'
-import { blobChunks } from './blobs'
+import { blobChunks, openBlob } from './blobs'
 import type { LayerIndex } from './index-layers'
 import { layerChunks, packingOf } from './layers'
-import type { Inode, Place } from './tree'
 
 /** Kinds as inspections know them. */
 const kinds = { file: 'file', directory: 'directory', symlink: 'link', other: 'other' } as const
@@ -17,39 +16,41 @@ const kinds = { file: 'file', directory: 'directory', symlink: 'link', other: 'o
  * @param signal ends every call; they then throw
  */
 export function indexedFiles(index: LayerIndex, path: string, signal: AbortSignal): TreeFiles {
-  const statOf = (place: Place, at: string): EntryStat => ({
+  const { tree } = index
+  const statOf = (node: number, at: string): EntryStat => ({
     path: `/${at}`,
-    sizeBytes: place.inode.size,
-    permissions: place.inode.mode & 0o777,
-    kind: kinds[place.inode.kind],
-    target: place.inode.kind === 'symlink' ? posix.resolve('/', posix.dirname(at), place.inode.target) : '',
+    sizeBytes: tree.sizeOf(node),
+    permissions: tree.modeOf(node) & 0o777,
+    kind: kinds[tree.kindOf(node)],
+    target: tree.kindOf(node) === 'symlink' ? posix.resolve('/', posix.dirname(at), tree.targetOf(node)) : '',
   })
   return {
     stat(asked) {
-      const folder = index.tree.resolve(posix.dirname(asked))
+      const folder = tree.resolve(posix.dirname(asked))
       const name = posix.basename(asked)
-      const place = name === '' ? folder?.place : folder?.place.children?.get(name)
-      if (folder === null || place === undefined) return Promise.resolve(null)
-      return Promise.resolve(statOf(place, posix.join(folder.path, name)))
+      if (folder === null) return Promise.resolve(null)
+      const node = name === '' ? folder.node : tree.names.find(folder.node, name)
+      return Promise.resolve(node === 0 ? null : statOf(node, posix.join(folder.path, name)))
     },
     resolve(asked) {
-      const found = index.tree.resolve(asked)
-      return Promise.resolve(found === null ? null : statOf(found.place, found.path))
+      const found = tree.resolve(asked)
+      return Promise.resolve(found === null ? null : statOf(found.node, found.path))
     },
     async read(asked, limit) {
-      const inode = index.tree.resolve(asked)?.place.inode
-      if (inode?.kind !== 'file') return null
-      const wanted = Math.min(limit, inode.size)
-      const kept = index.kept.get(inode)
+      const node = tree.resolve(asked)?.node
+      if (node === undefined || tree.kindOf(node) !== 'file') return null
+      const wanted = Math.min(limit, tree.sizeOf(node))
+      const kept = index.kept.get(node)
       if (kept !== undefined && kept.length >= wanted) return kept.subarray(0, wanted)
-      return readMember(index, inode, wanted, path, signal)
+      return readMember(index, node, wanted, path, signal)
     },
     // eslint-disable-next-line @typescript-eslint/require-await
     async *list(asked) {
-      const found = index.tree.resolve(asked)
+      const found = tree.resolve(asked)
       if (found === null) return
       const name = posix.basename(found.path)
-      for (const { path: below } of index.tree.walk(found.place, name)) yield { name: below }
+      yield { name }
+      for (const { path: below } of tree.walk(found.node, name)) yield { name: below }
     },
   }
 }
@@ -57,19 +58,20 @@ export function indexedFiles(index: LayerIndex, path: string, signal: AbortSigna
 /** Reads a file's beginning out of its layer: at its place, or, in a packed layer, after all that is before it. */
 async function readMember(
   index: LayerIndex,
-  inode: Inode,
+  node: number,
   wanted: number,
   path: string,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const layer = index.layers[inode.layer]
-  if (layer === undefined) throw new Error('an inode of no layer')
+  const layer = index.layers[index.tree.memberOf(node).layer]
+  if (layer === undefined) throw new Error('a file of no layer')
+  const offset = index.tree.offsetOf(node)
   const content = new Beginning(wanted)
   const reader = new TarReader(content)
-  const blob = await layer.blob.open()
+  const blob = await openBlob(layer.blob)
   try {
     if ((await packingOf(blob)) === 'none') {
-      for await (const chunk of blobChunks(blob, inode.offset)) {
+      for await (const chunk of blobChunks(blob, offset)) {
         signal.throwIfAborted()
         reader.push(chunk)
         if (content.isWhole) break
@@ -81,7 +83,7 @@ async function readMember(
   }
   let position = 0
   for await (const chunk of layerChunks({ ...layer, diffId: null }, path, signal)) {
-    const start = Math.min(chunk.length, Math.max(0, inode.offset - position))
+    const start = Math.min(chunk.length, Math.max(0, offset - position))
     position += chunk.length
     if (start < chunk.length) reader.push(chunk.subarray(start))
     if (content.isWhole) break

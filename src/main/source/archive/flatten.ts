@@ -3,9 +3,8 @@ import type { TarEntry } from '../../convert/tar/entry'
 import { BLOCK } from '../../convert/tar/layout'
 import { TarReader } from '../../convert/tar/reader'
 import { encodeMember, storedBytes } from './encode'
-import type { LayerIndex } from './index-layers'
-import { layerChunks } from './layers'
-import { partsOf, type Inode, type LayeredTree, type Place } from './tree'
+import { layerChunks, type Layer } from './layers'
+import { partsOf, ROOT, type LayeredTree } from './tree'
 
 /** Which members of the layers make up the tree, and as what. */
 export interface Selection {
@@ -39,33 +38,33 @@ export function selectMembers(tree: LayeredTree, members: readonly number[]): Se
     chosen[of.member] = 1
     if (change !== null) selection.changed[of.layer]?.set(of.member, change)
   }
-  const links = new Map<Inode, { place: Place; path: string }[]>()
-  for (const { path, place } of tree.walk()) {
-    const { inode } = place
-    if (place.layer === inode.layer && place.member === inode.member) {
-      if (place.member >= 0) choose(place, tree.moved.has(place) ? { path, target: null } : null)
-      else if (path !== '') selection.implied.push(path)
+  if (tree.memberOf(ROOT).member >= 0) choose(tree.memberOf(ROOT), null)
+  const links = new Map<number, { of: { layer: number; member: number }; path: string }[]>()
+  for (const { path, entry, node } of tree.walk()) {
+    const link = tree.linkOf(entry)
+    if (link === null) {
+      const own = tree.memberOf(node)
+      if (own.member >= 0) choose(own, tree.moved.has(entry) ? { path, target: null } : null)
+      else selection.implied.push(path)
       continue
     }
-    const known = links.get(inode)
-    if (known === undefined) links.set(inode, [{ place, path }])
-    else known.push({ place, path })
+    const known = links.get(node)
+    if (known === undefined) links.set(node, [{ of: link, path }])
+    else known.push({ of: link, path })
   }
   if (links.size === 0) return selection
-  const firstNames = new Map<Inode, string>()
-  for (const { path, place } of tree.walk()) {
-    const { inode } = place
-    if (links.has(inode) && place.layer === inode.layer && place.member === inode.member)
-      firstNames.set(inode, path)
+  const firstNames = new Map<number, string>()
+  for (const { path, entry, node } of tree.walk()) {
+    if (links.has(node) && tree.linkOf(entry) === null) firstNames.set(node, path)
   }
-  for (const [inode, names] of links) {
-    names.sort((a, b) => a.place.layer - b.place.layer || a.place.member - b.place.member)
-    let first = firstNames.get(inode)
+  for (const [node, names] of links) {
+    names.sort((a, b) => a.of.layer - b.of.layer || a.of.member - b.of.member)
+    let first = firstNames.get(node)
     if (first === undefined) {
       first = names.shift()?.path ?? ''
-      choose(inode, { path: first, target: null })
+      choose(tree.memberOf(node), { path: first, target: null })
     }
-    for (const { place, path } of names) choose(place, { path, target: first })
+    for (const { of, path } of names) choose(of, { path, target: first })
   }
   return selection
 }
@@ -73,19 +72,19 @@ export function selectMembers(tree: LayeredTree, members: readonly number[]): Se
 /**
  * The tree of the layers as one tar, lowest layer first: what `docker export` gives of a container of the image.
  * Memory does not grow with the content. Each chunk is the reader's own.
- * @param index of the same layers
+ * @param selection of the layers' tree, which is no longer needed
  * @param path the archive's, for refusals
  * @throws refusals: those of `layerChunks`; every layer is read to its end, so that each digest is checked
  */
 export async function* flattenLayers(
-  index: LayerIndex,
+  layers: readonly Layer[],
+  { implied, chosen, changed }: Selection,
   path: string,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const { implied, chosen, changed } = selectMembers(index.tree, index.members)
   const output = new Output()
   for (const folder of implied) output.push(encodeMember(impliedEntry(folder)))
-  for (const [number, layer] of index.layers.entries()) {
+  for (const [number, layer] of layers.entries()) {
     let member = -1
     let open: TarEntry | null = null
     const reader = new TarReader({

@@ -1,16 +1,11 @@
 import { fileFacts } from '../facts'
-import type { TreeSource } from '../tree-source'
-import { indexedFiles } from './files'
-import { flattenLayers } from './flatten'
+import type { InspectedImage, TreeSource } from '../tree-source'
 import type { ArchivedImage } from './images'
 import { inTurn } from './in-turn'
-import { indexLayers, type LayerIndex } from './index-layers'
+import { keptTree } from './kept-tree'
 import { answered } from './open-archive'
-import type { Inode } from './tree'
-import { indexedExport } from './tree-export'
-
-/** Bytes of a block of ext4, by which each file's room is rounded up. */
-const BLOCK = 4096
+import { diskBytesOf } from './size'
+import { threadExport } from './tree-export'
 
 /**
  * An image of an archive as something to build from, without any engine. Its layers are read once for the inspection
@@ -18,53 +13,39 @@ const BLOCK = 4096
  * @param path the archive's
  */
 export function archivedImageSource(path: string, image: ArchivedImage): TreeSource {
-  let indexed: LayerIndex | null = null
+  let remembered: InspectedImage | null = null
+  const kept = keptTree(() => Promise.resolve(image.layers), true, path)
 
-  const index = inTurn(
-    async (signal: AbortSignal): Promise<LayerIndex> =>
-      (indexed ??= await indexLayers(image.layers, { whiteouts: true, digest: false }, path, signal)),
-  )
+  const inspect = inTurn(async (asked: Parameters<TreeSource['inspect']>): Promise<InspectedImage> => {
+    if (remembered !== null) return remembered
+    const [signal, progress = () => undefined] = asked
+    const tree = await kept.take(progress, signal)
+    const { size } = tree.summary
+    const facts = await fileFacts(tree.files).finally(() => kept.giveBack(tree))
+    remembered = {
+      ...facts,
+      file: path,
+      recipe: null,
+      id: image.id,
+      name: image.names[0] ?? image.id.slice(7, 19),
+      // Nothing of another system boots here, whatever its machine.
+      architecture: image.os === 'linux' ? image.architecture : `${image.os}/${image.architecture}`,
+      sizeBytes: diskBytesOf(size),
+      measured: size,
+      createdAt: image.createdAt,
+      applications: image.applications,
+    }
+    return remembered
+  })
 
   return {
-    inspect: (signal) =>
-      answered(async () => {
-        const known = await index(signal)
-        return {
-          ...(await fileFacts(indexedFiles(known, path, signal))),
-          file: path,
-          recipe: null,
-          id: image.id,
-          name: image.names[0] ?? image.id.slice(7, 19),
-          // Nothing of another system boots here, whatever its machine.
-          architecture: image.os === 'linux' ? image.architecture : `${image.os}/${image.architecture}`,
-          sizeBytes: measure(known).diskBytes,
-          createdAt: image.createdAt,
-          applications: image.applications,
-        }
-      }),
+    inspect: (...asked) => answered(() => inspect(asked)),
     // Only an engine has what installs packages in a tree.
     prepare: null,
     prepareExport: (_inspected, context) =>
       answered(async () => {
-        const { signal } = context
-        const known = await index(signal)
-        const { tarBytes } = measure(known)
-        return indexedExport(known, path, tarBytes, () => flattenLayers(known, path, signal), null, context)
+        const tree = await kept.take((done, total) => context.progress(done, total), context.signal)
+        return threadExport(tree, path, false, context)
       }),
   }
-}
-
-/** What the tree takes on a disk, and about what as a tar. Further names of a file take nothing. */
-function measure({ tree }: LayerIndex): { diskBytes: number; tarBytes: number } {
-  let diskBytes = 0
-  let tarBytes = 0
-  const counted = new Set<Inode>()
-  for (const { place } of tree.walk()) {
-    const { inode } = place
-    const size = counted.has(inode) ? 0 : inode.size
-    counted.add(inode)
-    diskBytes += Math.ceil(size / BLOCK) * BLOCK + (place.children === null ? 0 : BLOCK)
-    tarBytes += 512 + Math.ceil(size / 512) * 512
-  }
-  return { diskBytes, tarBytes }
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { ImageFacts } from '../../../shared/image'
 import { refuse } from '../../disk/refusal'
-import type { Blob, Blobs } from './blobs'
+import { openBlob, type Blob, type Blobs } from './blobs'
 import type { Layer } from './layers'
 
 /** One image of an archive, as its documents describe it. Nothing of its layers was read yet. */
@@ -241,7 +241,7 @@ async function readDocument(
 
 async function readSmall(blobs: Blobs, blob: Blob, part: string): Promise<Buffer> {
   if (blob.size > LARGEST_DOCUMENT) invalid(blobs, `${part} has more than 4 MiB`)
-  const opened = await blob.open()
+  const opened = await openBlob(blob)
   try {
     const bytes = Buffer.alloc(blob.size)
     let have = 0

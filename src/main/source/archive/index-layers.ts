@@ -1,9 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { TarEntry, TarHandler } from '../../convert/tar/entry'
 import { TarReader } from '../../convert/tar/reader'
+import type { TreeSize } from '../../disk/ext4/fit'
 import { asTar, readHeaders } from './blobs'
-import { layerChunks, packingOf, type Layer } from './layers'
-import { LayeredTree, type Inode } from './tree'
+import { layerChunks, packingOfLayer, type Layer } from './layers'
+import { Sizer } from './size'
+import { LayeredTree } from './tree'
 
 const KIB = 1024
 /** Bytes of one file, and of all, that are kept while packed layers pass: what an inspection reads lies in these. */
@@ -16,14 +18,16 @@ export interface LayerIndex {
   layers: readonly Layer[]
   /** Members of each layer. */
   members: number[]
-  /** Beginnings of small and of telling files in packed layers, which cannot be read at any place. */
-  kept: Map<Inode, Buffer>
-  /** Bytes of all the tars, unpacked. */
+  /** Beginnings of small and of telling files in packed layers, which cannot be read at any place; by node. */
+  kept: Map<number, Buffer>
+  /** Bytes of the tar, unpacked, or of what the layers' tree will be as one. */
   tarBytes: number
   /** Seconds since 1970 of the newest member. */
   newest: number
   /** SHA-256 of a single tar's bytes as `sha256:…`; null for several. */
   digest: string | null
+  /** What the tree takes on a disk. */
+  size: TreeSize
 }
 
 /**
@@ -31,6 +35,7 @@ export interface LayerIndex {
  * @param layers lowest first
  * @param options `whiteouts`: whether `.wh.` names take away; `digest`: whether to hash the only layer, which is then read whole
  * @param path the archive's, for refusals
+ * @param progress told the bytes of the layers' blobs that were read or passed over
  * @throws refusals: those of `layerChunks`, and `archive-invalid` for what is no tar
  */
 export async function indexLayers(
@@ -38,57 +43,50 @@ export async function indexLayers(
   options: { whiteouts: boolean; digest: boolean },
   path: string,
   signal: AbortSignal,
+  progress: (bytesDone: number) => void = () => undefined,
 ): Promise<LayerIndex> {
   const tree = new LayeredTree(options.whiteouts)
+  const sizer = new Sizer(tree)
   const hash = options.digest ? createHash('sha256') : null
-  const index: LayerIndex = {
-    tree,
-    layers,
-    members: [],
-    kept: new Map(),
-    tarBytes: 0,
-    newest: 0,
-    digest: null,
-  }
+  const index = { tree, layers, members: [] as number[], kept: new Map<number, Buffer>() }
+  let tarBytes = 0
+  let newest = 0
   const keeper = new Keeper(index.kept)
+  let before = 0
+  const onRead = (position: number): void => progress(before + position)
   for (const [number, layer] of layers.entries()) {
     let members = 0
-    let isPacked = false
+    const isPacked = (await packingOfLayer(layer)) !== 'none'
     const reader = new TarReader({
       entry(entry) {
-        tree.apply(entry, number, members)
+        const node = tree.apply(entry, number, members)
         members++
-        index.newest = Math.max(index.newest, entry.modified.seconds)
-        if (isPacked) keeper.begin(entry, tree, number, members - 1)
+        newest = Math.max(newest, entry.modified.seconds)
+        sizer.add(entry, node)
+        if (isPacked) keeper.begin(entry, node)
       },
       data: (bytes, start, end) => keeper.take(bytes, start, end),
       endFile: () => keeper.end(),
     } satisfies TarHandler)
-    isPacked = await isPackedLayer(layer)
     await asTar(path, layer.part, async () => {
-      if (isPacked || hash !== null) index.tarBytes += await readWhole(layer, reader, hash, path, signal)
+      if (isPacked || hash !== null) tarBytes += await readWhole(layer, reader, hash, path, signal, onRead)
       else {
-        await readHeaders(layer.blob, reader, () => {
+        await readHeaders(layer.blob, reader, (_, position) => {
           signal.throwIfAborted()
+          onRead(position)
           return true
         })
-        index.tarBytes += layer.blob.size
+        tarBytes += layer.blob.size
       }
       reader.finish()
     })
     index.members.push(members)
+    before += layer.blob.size
   }
-  if (hash !== null) index.digest = `sha256:${hash.digest('hex')}`
-  return index
-}
-
-async function isPackedLayer(layer: Layer): Promise<boolean> {
-  const blob = await layer.blob.open()
-  try {
-    return (await packingOf(blob)) !== 'none'
-  } finally {
-    await blob.close()
-  }
+  const digest = hash === null ? null : `sha256:${hash.digest('hex')}`
+  // A tar is written member by member, those too that a later one replaces.
+  if (!options.whiteouts) return { ...index, tarBytes, newest, digest, size: sizer.ofMembers() }
+  return { ...index, tarBytes: sizer.tarBytes(), newest, digest, size: sizer.ofTree() }
 }
 
 async function readWhole(
@@ -97,9 +95,10 @@ async function readWhole(
   hash: Hash | null,
   path: string,
   signal: AbortSignal,
+  onRead: (position: number) => void,
 ): Promise<number> {
   let bytes = 0
-  for await (const chunk of layerChunks(layer, path, signal)) {
+  for await (const chunk of layerChunks(layer, path, signal, onRead)) {
     hash?.update(chunk)
     reader.push(chunk)
     bytes += chunk.length
@@ -121,20 +120,18 @@ class Keeper {
   private pieces: Buffer[] | null = null
   private have = 0
   private want = 0
-  private inode: Inode | null = null
+  private node = 0
 
-  constructor(private readonly kept: Map<Inode, Buffer>) {}
+  constructor(private readonly kept: Map<number, Buffer>) {}
 
-  begin(entry: TarEntry, tree: LayeredTree, layer: number, member: number): void {
+  begin(entry: TarEntry, node: number): void {
     this.pieces = null
     const path = entry.path.replace(/^\.\//, '')
     if (entry.type !== 'file' || entry.segments !== null || !telling.some((one) => one.test(path))) return
-    const inode = tree.resolve(entry.path)?.place.inode
-    if (inode?.layer !== layer || inode.member !== member) return
     this.want = Math.min(entry.size, KEPT_OF_FILE)
-    if (this.want > this.left) return
+    if (node === 0 || this.want > this.left) return
     this.left -= this.want
-    this.inode = inode
+    this.node = node
     this.pieces = []
     this.have = 0
   }
@@ -147,7 +144,7 @@ class Keeper {
   }
 
   end(): void {
-    if (this.pieces !== null && this.inode !== null) this.kept.set(this.inode, Buffer.concat(this.pieces))
+    if (this.pieces !== null) this.kept.set(this.node, Buffer.concat(this.pieces))
     this.pieces = null
   }
 }

@@ -3,9 +3,9 @@ import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { execa } from 'execa'
 import { refuse } from '../../disk/refusal'
-import { blobChunks, type Blob, type OpenBlob } from './blobs'
+import { blobChunks, openBlob, type Blob, type OpenBlob } from './blobs'
 
-/** A tar, compressed or not: an image's layer, or a root file system. */
+/** A tar, compressed or not: an image's layer, or a root file system. Plain data, so that a thread can be given it. */
 export interface Layer {
   blob: Blob
   /** What it is called in a refusal. */
@@ -45,9 +45,16 @@ export async function packingOf(blob: OpenBlob): Promise<Packing> {
   return packing === 'bzip2' ? refuse('not-supported', { what: 'archives packed by bzip2' }) : packing
 }
 
+/** How a layer is packed; the refusals of `packingOf`. */
+export async function packingOfLayer({ blob }: Layer): Promise<Packing> {
+  const opened = await openBlob(blob)
+  return packingOf(opened).finally(() => opened.close())
+}
+
 /**
  * Reads a layer's tar, unpacked. Nothing of it is kept, and what unpacks it ends with the reader.
  * @param path the archive's, for refusals
+ * @param onRead told where in the layer's blob the reading has come to, in bytes
  * @throws refusals: `tool-missing`; `archive-invalid` for what cannot be unpacked; `archive-digest` at its end, when
  *   it is not what the image's configuration says
  */
@@ -55,12 +62,14 @@ export async function* layerChunks(
   layer: Layer,
   path: string,
   signal: AbortSignal,
+  onRead?: (position: number) => void,
 ): AsyncGenerator<Uint8Array> {
-  const blob = await layer.blob.open()
+  const blob = await openBlob(layer.blob)
   const hash = layer.diffId === null ? null : createHash('sha256')
   try {
     const packing = await packingOf(blob)
-    for await (const chunk of unpacked(blob, packing, layer, path)) {
+    const bytes = blobChunks(blob, 0, onRead)
+    for await (const chunk of unpacked(bytes, packing, layer, path)) {
       signal.throwIfAborted()
       hash?.update(chunk)
       yield chunk
@@ -80,13 +89,22 @@ export async function* layerChunks(
   }
 }
 
-function unpacked(blob: OpenBlob, packing: Packing, layer: Layer, path: string): AsyncIterable<Uint8Array> {
-  if (packing === 'none') return blobChunks(blob)
-  return packing === 'gzip' ? gunzipped(blob, layer, path) : byProgram(blob, packing, layer, path)
+function unpacked(
+  bytes: AsyncIterable<Buffer>,
+  packing: Packing,
+  layer: Layer,
+  path: string,
+): AsyncIterable<Uint8Array> {
+  if (packing === 'none') return bytes
+  return packing === 'gzip' ? gunzipped(bytes, layer, path) : byProgram(bytes, packing, layer, path)
 }
 
-async function* gunzipped(blob: OpenBlob, layer: Layer, path: string): AsyncGenerator<Uint8Array> {
-  const packed = Readable.from(blobChunks(blob), { objectMode: false })
+async function* gunzipped(
+  bytes: AsyncIterable<Buffer>,
+  layer: Layer,
+  path: string,
+): AsyncGenerator<Uint8Array> {
+  const packed = Readable.from(bytes, { objectMode: false })
   const gunzip = createGunzip({ chunkSize: UNPACKED_CHUNK })
   packed.on('error', (error) => gunzip.destroy(error))
   packed.pipe(gunzip)
@@ -107,14 +125,14 @@ function isZlibError(error: unknown): error is Error {
 }
 
 async function* byProgram(
-  blob: OpenBlob,
+  bytes: AsyncIterable<Buffer>,
   packing: 'zstd' | 'xz',
   layer: Layer,
   path: string,
 ): AsyncGenerator<Uint8Array> {
   const { tool, words, package: bringer } = programs[packing]
   const child = execa(tool, words, {
-    input: Readable.from(blobChunks(blob), { objectMode: false }),
+    input: Readable.from(bytes, { objectMode: false }),
     buffer: { stdout: false },
     encoding: 'buffer',
     reject: false,

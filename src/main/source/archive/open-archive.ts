@@ -4,7 +4,7 @@ import { Refusal, refuse } from '../../disk/refusal'
 import { TarReader } from '../../convert/tar/reader'
 import { asTar, fileBlob, folderBlobs, tarBlobs, type Blob, type Blobs } from './blobs'
 import { readImages, type ArchivedImage } from './images'
-import { layerChunks, packingOf } from './layers'
+import { layerChunks, packingOfLayer } from './layers'
 
 /** Runs work that leaves with refusals, and answers those as values; all else is thrown on. */
 export async function answered<T>(work: () => Promise<T>): Promise<Result<T>> {
@@ -41,8 +41,7 @@ async function openBlobs(path: string, signal: AbortSignal): Promise<Blobs | nul
   const found = await stat(path).catch(() => null)
   if (found?.isDirectory() === true) return folderBlobs(path)
   const file = await fileBlob(path)
-  const opened = await file.open()
-  const packing = await packingOf(opened).finally(() => opened.close())
+  const packing = await packingOfLayer({ blob: file, part: 'it', diffId: null })
   if (packing === 'none') return tarBlobs(path, signal)
   // Images lie in it in any order: what is packed would have to be unpacked once for each layer.
   if (imageMember.test(await firstName(file, path, signal))) {

@@ -3,39 +3,50 @@ import { fail, ok, type Failure } from '../../../shared/failure'
 import type { JobContext } from '../../../shared/job'
 import { Refusal } from '../../disk/refusal'
 import type { TreeExport } from '../tree-source'
-import { indexedFiles } from './files'
-import type { LayerIndex } from './index-layers'
+import { stampOf, type StampedTree } from './kept-tree'
 
 /**
- * An indexed tree, ready to be read by an engine.
+ * A tree of an archive, ready to be read by an engine.
+ * @param tree closed at the latest when the job ends
  * @param path the archive's
- * @param contentBytes of the tar
- * @param read opens the tar; it is closed at the latest when the job ends
- * @param direct where the direct engine's thread finds the same tar by itself, or null
+ * @param plain whether the archive is the tree's own tar, not packed, so that an engine can read the file itself
  */
-export function indexedExport(
-  index: LayerIndex,
+export function threadExport(
+  tree: StampedTree,
   path: string,
-  contentBytes: number,
-  read: () => AsyncIterable<Uint8Array>,
-  direct: TreeExport['direct'],
-  { signal, defer }: Pick<JobContext, 'signal' | 'defer'>,
+  plain: boolean,
+  { defer }: Pick<JobContext, 'defer'>,
 ): TreeExport {
   let broken: Error | null = null
+  let isServed = false
+  defer(() => tree.close())
   /** Notes why the tar broke off: the direct engine's thread does not learn it. */
   async function* watched(): AsyncGenerator<Uint8Array> {
     try {
-      yield* read()
+      yield* tree.read()
     } catch (error) {
       broken = error instanceof Error ? error : new Error(String(error))
       throw error
     }
   }
   return {
-    contentBytes,
-    files: indexedFiles(index, path, signal),
+    contentBytes: tree.summary.tarBytes,
+    measure: null,
+    files: tree.files,
     loaderFiles: null,
-    direct,
+    async direct() {
+      if (!plain) {
+        isServed = true
+        return { kind: 'engine', address: { path: await tree.serve() }, request: '/' }
+      }
+      await tree.close()
+      return { kind: 'file', path }
+    },
+    async intact() {
+      if (!plain) return tree.served()
+      if ((await stampOf(path)) === tree.stamp) return null
+      return new Refusal(fail('archive-invalid', { path, reason: 'it was changed meanwhile' }).failure)
+    },
     open() {
       const stream = Readable.from(watched(), { objectMode: false })
       // An error that comes when nobody reads must not end the program; a reader gets it all the same.
@@ -46,7 +57,7 @@ export function indexedExport(
       return Promise.resolve(ok(stream))
     },
     explain: (error) => Promise.resolve(failureOf(error, path)),
-    lost: () => Promise.resolve(broken),
+    lost: async () => broken ?? (isServed ? await tree.served() : null),
   }
 }
 

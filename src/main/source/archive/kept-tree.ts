@@ -1,0 +1,71 @@
+import { stat } from 'node:fs/promises'
+import type { JobContext } from '../../../shared/job'
+import type { Layer } from './layers'
+import { openTree, type TreeThread } from './tree-thread'
+
+/** Milliseconds that a tree is kept for the build that mostly follows an inspection. */
+const KEPT = 30_000
+
+/** A tree and what its file was like when it was read. */
+export interface StampedTree extends TreeThread {
+  stamp: string
+}
+
+/** The tree of an archive, opened when it is needed. */
+export interface KeptTree {
+  /** The tree as it lies there now, read anew when it is not kept. Whoever takes it closes it, or gives it back. */
+  take(progress: JobContext['progress'], signal: AbortSignal): Promise<StampedTree>
+  /** Gives it back, to be kept for a while. */
+  giveBack(tree: StampedTree): void
+}
+
+/**
+ * @param layers of the tree
+ * @param whiteouts true for an image's layers, false for a plain tar
+ * @param path the archive's
+ */
+export function keptTree(
+  layers: () => Promise<readonly Layer[]>,
+  whiteouts: boolean,
+  path: string,
+): KeptTree {
+  let kept: { tree: StampedTree; timer: NodeJS.Timeout } | null = null
+
+  const forget = (): StampedTree | null => {
+    const tree = kept?.tree ?? null
+    clearTimeout(kept?.timer)
+    kept = null
+    return tree
+  }
+
+  return {
+    async take(progress, signal) {
+      const stamp = await stampOf(path)
+      const fits = kept?.tree.stamp === stamp
+      const old = forget()
+      if (old !== null && fits) {
+        old.hold(true)
+        return old
+      }
+      await old?.close()
+      const read = await layers()
+      const total = read.reduce((sum, { blob }) => sum + blob.size, 0)
+      const tree = await openTree({ layers: read, whiteouts, path }, (done) => progress(done, total), signal)
+      return { ...tree, stamp }
+    },
+    giveBack(tree) {
+      void forget()?.close()
+      // A program that has nothing else to do may end.
+      tree.hold(false)
+      const timer = setTimeout(() => void forget()?.close(), KEPT)
+      timer.unref()
+      kept = { tree, timer }
+    },
+  }
+}
+
+/** Another value when another file lies there, or it was written to; empty when there is none. */
+export async function stampOf(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch(() => null)
+  return found === null ? '' : `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}`
+}
