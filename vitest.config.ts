@@ -24,6 +24,15 @@ export default defineConfig({
         },
       },
       {
+        // One machine in QEMU with real USB sticks, and what can go wrong with them.
+        test: {
+          name: 'sticks',
+          include: ['test/sticks/**/*.test.ts'],
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
         // Long boots that are run by hand and reported with their date; no part of `npm test`.
         test: {
           name: 'matrix',

@@ -87,7 +87,7 @@ async function everything(workspace) {
   const vitest = (name, projects, variables) =>
     part(name, () => {
       // Loop devices, mounts and the helper's own checks need root.
-      const asRoot = projects.includes('integration') || projects.includes('e2e')
+      const asRoot = !projects.includes('unit')
       return runVitest(projects, workspace, { env: { ...env, ...variables }, timeout: remaining(), asRoot })
     })
   await vitest('unit, formats, window', ['unit', 'formats', 'window'], {})
@@ -113,6 +113,7 @@ async function everything(workspace) {
   }
   await vitest('integration', ['integration'], variables)
   await vitest('window, for real', ['e2e'], variables)
+  await vitest('real sticks', ['sticks'], variables)
   await part('containers', async () => report(await leakedContainers(engine.host)))
 }
 

@@ -179,7 +179,20 @@ export function confirmsAgain(typed: string, drive: DriveIdentity): boolean {
   return typed.trim().replace(/^\/dev\//, '') === deviceName(drive)
 }
 
-/** Whether the typed text confirms the drive; case and surrounding blanks do not matter. */
-export function confirms(typed: string, drive: DriveIdentity): boolean {
-  return typed.replace(/\s+/g, ' ').trim().toLowerCase() === driveName(drive).toLowerCase()
+/**
+ * What a person types to confirm a drive: its name, and with it its device's where another drive has the same name,
+ * so that nobody confirms one of two alike sticks and means the other.
+ * @param drives all drives that are there
+ */
+export function nameToType(drive: DriveIdentity, drives: readonly DriveIdentity[]): string {
+  const name = driveName(drive)
+  const isTwin = drives.some(
+    (other) => other.device !== drive.device && driveName(other).toLowerCase() === name.toLowerCase(),
+  )
+  return isTwin ? `${name} ${deviceName(drive)}` : name
+}
+
+/** Whether the typed text is the name to type; case and surrounding blanks do not matter. */
+export function confirms(typed: string, nameToType: string): boolean {
+  return typed.replace(/\s+/g, ' ').trim().toLowerCase() === nameToType.toLowerCase()
 }

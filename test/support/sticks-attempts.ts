@@ -50,9 +50,9 @@ export const attempts: Attempt[] = [
       answer: refusal('system'),
     },
     {
-      what: 'under another name',
+      what: 'under the name that another stick has too',
       stick: plugged.target,
-      confirmation: 'QEMU QEMU HARD DISK',
+      confirmation: 'QEMU QEMU HARDDISK',
       answer: { code: 'confirmation-wrong' },
     },
   ].map(({ answer, ...attempt }) => ({ ...attempt, cli: answer, helper: answer }) as Attempt),
@@ -95,7 +95,7 @@ export function wordsOf(attempt: Attempt, drive: ListedDrive): string[] {
   const allowed = (['unmount', 'expert'] as const).filter((option) => option !== attempt.without)
   return [
     ...['flash', attempt.disk ?? GUEST_DISK, `${drive.device}${attempt.suffix ?? ''}`],
-    ...['--confirm', attempt.confirmation ?? drive.name],
+    ...['--confirm', attempt.confirmation ?? drive.nameToType],
     ...allowed.map((option) => `--${option}`),
   ]
 }

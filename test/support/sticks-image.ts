@@ -18,6 +18,9 @@ const PACKAGES = ['drivelist', 'bindings', 'file-uri-to-path', 'debug', 'ms', 's
 /** What the disk says on the screen that is written in the guest, as far as it boots. */
 export const BOOT_TEXT = 'Written by Slipway'
 
+/** Bytes behind the disk on the stick that the guest runs from; for less than 32 MiB its root does not grow. */
+const ROOM_TO_GROW = 64 * MIB
+
 /** In the guest: the disk that is written there. */
 export const GUEST_DISK = '/root/source.img'
 
@@ -35,6 +38,7 @@ shift
 `
 
 const DOCKERFILE = (base: string): string => `FROM ${base}
+RUN apt-get -q update && apt-get -q -y install fdisk
 COPY node slipway-job /usr/local/bin/
 COPY slipway /opt/slipway
 COPY rogue /opt/rogue
@@ -82,12 +86,15 @@ export async function makeRootStick(folder: string, source: string, image: strin
       { env },
     )
     try {
-      await slipway('build', image, '-o', disk, '--kernel-arguments', 'console=tty0 console=ttyS0')
+      const settings = join(folder, 'machine.json')
+      await writeFile(settings, JSON.stringify({ growRoot: true }))
+      const words = ['-o', disk, '--machine', settings, '--kernel-arguments', 'console=tty0 console=ttyS0']
+      await slipway('build', image, ...words)
     } finally {
       await execa('docker', ['rmi', image], { env })
     }
     const { size } = await stat(disk)
-    await fillWithOldData(stick, size + 16 * MIB)
+    await fillWithOldData(stick, size + ROOM_TO_GROW)
     const device = await attachLoop(stick)
     try {
       const { drives } = JSON.parse((await slipway('drives')).stdout) as { drives: ListedDrive[] }

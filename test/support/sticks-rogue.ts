@@ -5,7 +5,7 @@ import { setHelperPaths } from '../../src/main/elevation/helper-client'
 import { flashDisk } from '../../src/main/flash/flash'
 import { openScope } from '../../src/main/jobs/scope'
 import type { JobContext } from '../../src/shared/job'
-import { deviceName, driveName } from '../../src/shared/drive'
+import { deviceName, nameToType } from '../../src/shared/drive'
 import type { RogueAttempt } from './sticks-guest'
 
 /**
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
       targets: [
         {
           drive,
-          confirmation: attempt.confirmation ?? driveName(like),
+          confirmation: attempt.confirmation ?? nameToType(like, drives.value),
           unmount: attempt.unmount ?? true,
           expert: (attempt.expert ?? true) ? deviceName(drive) : null,
         },

@@ -103,6 +103,16 @@ describe('what was typed', () => {
   test.each(['', 'SanDisk', 'sdb', 'SanDisk Ultra 2', 'yes'])('"%s" does not', (text) => {
     expect(typed(text)).toEqual(failure('confirmation-wrong', { expected: 'SanDisk Ultra' }))
   })
+
+  test('has to name the device too where another drive has the same name', () => {
+    const twins = [usbStick('sda'), usbStick('sdb')]
+    const typedFor = (confirmation: string): unknown =>
+      judge({ ...confirmed('/dev/sdb', twins), confirmation }, drives(...twins), false)
+    const wrong = failure('confirmation-wrong', { expected: 'SanDisk Ultra sdb' })
+    expect(typedFor('SanDisk Ultra')).toEqual(wrong)
+    expect(typedFor('SanDisk Ultra sda')).toEqual(wrong)
+    expect(typedFor('SanDisk Ultra sdb')).toMatchObject({ ok: true })
+  })
 })
 
 test('the system drive is refused though everything about it was confirmed and allowed', () => {

@@ -1,7 +1,8 @@
-import { fireEvent, screen, within } from '@testing-library/react'
+import { cleanup, fireEvent, screen, within } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
 import { change, chooseIn, entryOf, isEnabled, openWindow, press } from './support/open-window'
 import type { Failure } from '../../src/shared/failure'
+import type { ListedDrive } from '../../src/shared/ipc/contract'
 import type { JobSnapshot, JobTarget } from '../../src/shared/job'
 import {
   applicationFacts,
@@ -14,6 +15,7 @@ import {
   mountedDrive,
   smallDrive,
   systemDrive,
+  twinDrives,
 } from './support/samples'
 import type { FakeApi } from './support/fake-api'
 
@@ -80,6 +82,81 @@ describe('the write sheet', () => {
     expect(loss).toContain('BACKUP')
     expect(loss).toContain('7.4 GB in use')
     expect(loss).toContain('/media/ada/BACKUP')
+  })
+
+  it('does not add up use that it does not know', async () => {
+    await openSheet()
+    await chooseIn(DRIVES, freeDrive.name)
+    const loss = (): string => screen.getByRole('region', { name: 'What will be lost' }).textContent
+    expect(loss()).toContain('2 volumes, use unknown:')
+    const [first] = mountedDrive.volumes
+    const half = {
+      ...mountedDrive,
+      volumes: [...mountedDrive.volumes, { ...first, usedBytes: null }],
+    } as ListedDrive
+    cleanup()
+    await openSheet({ ...fullTopics, drives: [half] })
+    await chooseIn(DRIVES, mountedDrive.name)
+    expect(loss()).toContain('2 volumes, at least 7.4 GB in use:')
+  })
+
+  it('shows by what the drive is told from others', async () => {
+    const drive = { ...freeDrive, wwn: '0x5001b44' }
+    await openSheet({ ...fullTopics, drives: [drive] })
+    await chooseIn(DRIVES, drive.name)
+    const loss = screen.getByRole('region', { name: 'What will be lost' }).textContent
+    for (const fact of [
+      drive.serial,
+      drive.wwn,
+      drive.byId[0],
+      'USB',
+      drive.port,
+      drive.majorMinor,
+      'medium 12',
+    ])
+      expect(loss).toContain(fact)
+  })
+
+  it('asks for the device too where two drives have one name', async () => {
+    const fake = await openSheet({ ...fullTopics, drives: twinDrives })
+    const second = twinDrives[1] as ListedDrive
+    await change(() =>
+      within(screen.getByRole('listbox', { name: DRIVES }))
+        .getAllByRole('option')[1]
+        ?.click(),
+    )
+    await type('SanDisk Ultra')
+    expect(isEnabled('Erase and write')).toBe(false)
+    await type('SanDisk Ultra sdb')
+    expect(isEnabled('Erase and write')).toBe(false)
+    await type('SanDisk Ultra sdd')
+    await press('Erase and write')
+    expect(fake.inputsOf('flashDisk')[0]?.targets).toMatchObject([
+      { driveKey: second.key, confirmation: 'SanDisk Ultra sdd' },
+    ])
+  })
+
+  it('says that cards are not ejected', async () => {
+    await openSheet({ ...fullTopics, drives: [freeDrive, { ...smallDrive, sizeBytes: 32e9 }] })
+    await chooseIn(DRIVES, freeDrive.name)
+    expect(screen.queryByText(/Cards and built-in drives stay/)).toBeNull()
+    await chooseIn(DRIVES, smallDrive.name)
+    expect(screen.getByText(/Cards and built-in drives stay/)).toBeTruthy()
+  })
+
+  it('says that a drive does not answer', async () => {
+    const target = {
+      name: 'SanDisk Ultra',
+      device: '/dev/sdb',
+      state: 'write',
+      fraction: 0.4,
+      failure: null,
+    } as const
+    const job = (stalled: boolean): JobSnapshot => ({ ...flashJob, targets: [{ ...target, stalled }] })
+    const fake = await openSheet({ ...fullTopics, jobs: [job(false)] })
+    expect(screen.queryByText(/does not answer/)).toBeNull()
+    await change(() => fake.set('jobs', [job(true)]))
+    expect(screen.getByText(/does not answer/)).toBeTruthy()
   })
 
   it('drops the choice and the typed name when the list of drives changes', async () => {

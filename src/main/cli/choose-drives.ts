@@ -6,6 +6,7 @@ import {
   confirmsAgain,
   deviceName,
   driveName,
+  nameToType,
   needsExpert,
   type Drive,
 } from '../../shared/drive'
@@ -50,7 +51,14 @@ export async function chooseDrives(
   }
   const targets: FlashInputTarget[] = []
   for (const [index, drive] of drives.entries()) {
-    const typed = await confirmation(choice, index, drive, `${what} is to be written to`, reporter)
+    const typed = await confirmation(
+      choice,
+      index,
+      drive,
+      nameToType(drive, found.value),
+      `${what} is to be written to`,
+      reporter,
+    )
     if ('end' in typed) return typed
     targets.push({ drive: identityOf(drive), unmount: choice.unmount, ...typed })
   }
@@ -84,21 +92,22 @@ async function confirmation(
   command: DriveChoice,
   index: number,
   drive: Drive,
+  expected: string,
   question: string,
   reporter: Reporter,
 ): Promise<Typed> {
   const isAsked = command.confirmations.length === 0 && !reporter.json && process.stdin.isTTY
   if (isAsked) showLoss(drive, question, reporter)
   const name = isAsked
-    ? await ask(`To erase it, type its name, ${plain(driveName(drive))}: `)
+    ? await ask(`To erase it, type its name, ${plain(expected)}: `)
     : command.confirmations[index]
   if (name === null) return { end: reporter.cancelled() }
   if (name === undefined) {
-    const hint = `The name of ${drive.device} is: ${driveName(drive)}`
+    const hint = `The name of ${drive.device} is: ${expected}`
     return { end: reporter.usage('Each drive’s name is needed, in their order: --confirm TEXT.', hint) }
   }
-  if (!confirms(name, drive)) {
-    return { end: reporter.fail(fail('confirmation-wrong', { expected: driveName(drive) }).failure) }
+  if (!confirms(name, expected)) {
+    return { end: reporter.fail(fail('confirmation-wrong', { expected }).failure) }
   }
   if (!command.expert || !needsExpert(drive, loopTargets())) return { confirmation: name, expert: null }
   const again = isAsked

@@ -162,6 +162,8 @@ function progressText(job: RunningJob): string {
   if (job.fraction !== null) parts.push(`${Math.floor(job.fraction * 100)} %`)
   if (job.bytesPerSecond !== null) parts.push(`${formatBytes(job.bytesPerSecond)}/s`)
   if (job.remaining !== null) parts.push(`${formatDuration(job.remaining)} left`)
+  const stalled = (job.targets ?? []).filter((target) => target.stalled).map(({ device }) => device)
+  if (stalled.length > 0) parts.push(`no answer from ${stalled.join(', ')}`)
   return parts.join('  ')
 }
 

@@ -5,6 +5,7 @@ import {
   checkDrive,
   driveIdentitySchema,
   driveName,
+  nameToType,
   type Drive,
   type DriveIdentity,
   type RefusalReason,
@@ -26,6 +27,8 @@ const neverShown = /^(loop|zram|ram|rom|floppy|nbd|dm|md|raid|mpath|lvm|crypt|mt
 export interface ListedDrive extends Drive {
   key: string
   name: string
+  /** What confirms it. */
+  nameToType: string
   reasons: RefusalReason[]
 }
 
@@ -57,6 +60,7 @@ export function listedDrives(drives: readonly Drive[], loopTargets: boolean): Li
       ...drive,
       key: driveKey(drive),
       name: driveName(drive),
+      nameToType: nameToType(drive, drives),
       reasons: checkDrive(drive, 0, allowance),
     }))
 }

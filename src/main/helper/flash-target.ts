@@ -3,7 +3,7 @@ import {
   confirms,
   confirmsAgain,
   deviceName,
-  driveName,
+  nameToType,
   needsExpert,
   identityDifference,
   type Drive,
@@ -42,8 +42,9 @@ export function judgeTarget(
   }
   const difference = identityDifference(target.drive, drive)
   if (difference !== null) return fail('drive-changed', { device, ...difference })
-  if (!confirms(target.confirmation, drive)) {
-    return fail('confirmation-wrong', { expected: driveName(drive) })
+  const expected = nameToType(drive, drives)
+  if (!confirms(target.confirmation, expected)) {
+    return fail('confirmation-wrong', { expected })
   }
   if (target.expert !== null && needsExpert(drive, loopTargets) && !confirmsAgain(target.expert, drive)) {
     return fail('confirmation-wrong', { expected: deviceName(drive) })

@@ -152,6 +152,8 @@ const listedDrive = driveSchema.extend({
   /** Opaque; names exactly this medium in this slot, so a swapped stick gets another one. */
   key: driveKey,
   name: z.string(),
+  /** What a person types to confirm it. */
+  nameToType: z.string(),
   reasons: z.array(z.enum(refusalReasons)),
 })
 export type ListedDrive = z.infer<typeof listedDrive>

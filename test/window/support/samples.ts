@@ -154,6 +154,7 @@ const photos: Volume = {
 const baseDrive: ListedDrive = {
   key: 'usb-sandisk',
   name: 'SanDisk Ultra',
+  nameToType: 'SanDisk Ultra',
   reasons: [],
   device: '/dev/sdb',
   majorMinor: '8:16',
@@ -197,10 +198,26 @@ export const deceptiveDrive: ListedDrive = {
   volumes: [{ ...photos, label: 'safe\u202etxt.gpj' }],
 }
 
+/** Two sticks that are alike in everything but their place. */
+export const twinDrives: ListedDrive[] = [
+  { ...baseDrive, nameToType: 'SanDisk Ultra sdb' },
+  {
+    ...baseDrive,
+    ...{
+      key: 'usb-twin',
+      nameToType: 'SanDisk Ultra sdd',
+      device: '/dev/sdd',
+      majorMinor: '8:48',
+      port: 'usb1/1-3',
+    },
+  },
+]
+
 export const mountedDrive: ListedDrive = {
   ...baseDrive,
   key: 'usb-kingston',
   name: 'Kingston DataTraveler 3.0',
+  nameToType: 'Kingston DataTraveler 3.0',
   vendor: 'Kingston',
   model: 'DataTraveler 3.0',
   serial: '60A44C3FAE2BB',
@@ -227,6 +244,7 @@ export const smallDrive: ListedDrive = {
   ...baseDrive,
   key: 'mmc-old',
   name: 'mmcblk0',
+  nameToType: 'mmcblk0',
   vendor: '',
   model: '',
   serial: '0x1f2e3d4c',
@@ -242,6 +260,7 @@ export const builtInDrive: ListedDrive = {
   ...baseDrive,
   key: 'nvme-second',
   name: 'WD Black SN770',
+  nameToType: 'WD Black SN770',
   vendor: '',
   model: 'WD Black SN770',
   device: '/dev/nvme1n1',
@@ -255,6 +274,7 @@ export const systemDrive: ListedDrive = {
   ...baseDrive,
   key: 'usb-system',
   name: 'Samsung Portable SSD T7',
+  nameToType: 'Samsung Portable SSD T7',
   vendor: 'Samsung',
   model: 'Portable SSD T7',
   device: '/dev/sda',

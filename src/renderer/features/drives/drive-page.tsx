@@ -3,17 +3,9 @@ import { displayName } from '../../../shared/drive'
 import { describeReason, formatBytes } from '../../../shared/sentences'
 import { DriveBar } from '../../ui/drive-bar'
 import { Copyable } from '../../ui/copy-menu'
-import { Facts } from '../../ui/facts'
+import { busWords, DriveIdentity } from '../../ui/drive-identity'
 import { EmptyPage, Page, Section } from '../../ui/page'
 import styles from './drives.module.css'
-
-const buses: Record<string, string> = {
-  usb: 'USB',
-  mmc: 'Card slot',
-  sata: 'SATA',
-  nvme: 'NVMe',
-  loop: 'Loop device',
-}
 
 /** A drive is looked at: what is on it, and whether it may be written. */
 export function DrivePage({ drive }: { drive: ListedDrive }) {
@@ -22,8 +14,8 @@ export function DrivePage({ drive }: { drive: ListedDrive }) {
       title={drive.name}
       facts={
         <>
-          {formatBytes(drive.sizeBytes)}, {buses[drive.bus] ?? (drive.bus === '' ? 'unknown bus' : drive.bus)}
-          , <Copyable label="Copy device name" text={drive.device} />
+          {formatBytes(drive.sizeBytes)}, {busWords(drive.bus)},{' '}
+          <Copyable label="Copy device name" text={drive.device} />
         </>
       }
     >
@@ -35,16 +27,7 @@ export function DrivePage({ drive }: { drive: ListedDrive }) {
         <Verdict drive={drive} />
       </Section>
       <Section title="Identity">
-        <Facts
-          rows={[
-            [
-              'Serial number',
-              drive.serial === '' ? 'none reported' : <code>{displayName(drive.serial)}</code>,
-            ],
-            ['Device number', <code key="number">{drive.majorMinor}</code>],
-            ['Port', drive.port === '' ? null : <code key="port">{drive.port}</code>],
-          ]}
-        />
+        <DriveIdentity drive={drive} />
       </Section>
     </Page>
   )

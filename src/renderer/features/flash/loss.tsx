@@ -2,10 +2,19 @@ import { deviceName, displayName, driveName } from '../../../shared/drive'
 import type { ListedDrive } from '../../../shared/ipc/contract'
 import { formatBytes } from '../../../shared/sentences'
 import { DriveBar } from '../../ui/drive-bar'
+import { DriveIdentity } from '../../ui/drive-identity'
 import { Checkbox, TextField } from '../../ui/field'
 import { plural } from '../../words'
 import { isExpertDrive } from './write-source'
 import styles from './flash.module.css'
+
+/** How much is in use: a sum only where all of it is known, for a sum of what is known would be too small. */
+function usedWords({ volumes }: ListedDrive): string {
+  const known = volumes.flatMap(({ usedBytes }) => (usedBytes === null ? [] : [usedBytes]))
+  const used = formatBytes(known.reduce((sum, bytes) => sum + bytes, 0))
+  if (known.length === volumes.length) return `${used} in use`
+  return known.length === 0 ? 'use unknown' : `at least ${used} in use`
+}
 
 /** What will be lost on one drive, and the name to type. The only red in the window beside the button that erases. */
 export function Loss(props: {
@@ -18,7 +27,6 @@ export function Loss(props: {
 }) {
   const { drive, onChange } = props
   const name = driveName(drive)
-  const used = drive.volumes.reduce((sum, volume) => sum + (volume.usedBytes ?? 0), 0)
   const isBlocked = props.mustUnmount && !props.unmount
   return (
     <section className={styles.target} aria-label={`${name}, ${drive.device}`}>
@@ -34,8 +42,7 @@ export function Loss(props: {
         ) : (
           <>
             <p>
-              {plural(drive.volumes.length, 'volume', 'volumes')}
-              {used > 0 && `, ${formatBytes(used)} in use`}:
+              {plural(drive.volumes.length, 'volume', 'volumes')}, {usedWords(drive)}:
             </p>
             <ul className={styles.volumes}>
               {drive.volumes.map((volume) => (
@@ -44,6 +51,7 @@ export function Loss(props: {
                     {volume.label === null ? 'no name' : displayName(volume.label) || 'no name'}
                   </strong>
                   , {volume.fileSystem ?? 'unknown content'}, {formatBytes(volume.sizeBytes)},{' '}
+                  {volume.usedBytes === null ? 'use unknown' : `${formatBytes(volume.usedBytes)} in use`},{' '}
                   <code>{volume.device}</code>
                   {volume.mountpoints.length > 0 && (
                     <>
@@ -56,11 +64,7 @@ export function Loss(props: {
             </ul>
           </>
         )}
-        {drive.serial !== '' && (
-          <p className={styles.soft}>
-            Serial number <code>{displayName(drive.serial)}</code>
-          </p>
-        )}
+        <DriveIdentity drive={drive} />
         {props.mustUnmount && (
           <Checkbox isSelected={props.unmount} onChange={(unmount) => onChange({ unmount })}>
             Unmount it first. Programs that use its files must be closed.
@@ -70,7 +74,10 @@ export function Loss(props: {
       <TextField
         label={
           <>
-            To confirm, type the drive’s name: <span className={styles.nameToType}>{name}</span>
+            {drive.nameToType === name
+              ? 'To confirm, type the drive’s name: '
+              : 'Another drive has the same name. To confirm, type the drive’s name with its device: '}
+            <span className={styles.nameToType}>{drive.nameToType}</span>
           </>
         }
         value={props.typed}

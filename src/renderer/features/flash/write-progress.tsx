@@ -28,7 +28,12 @@ function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
     return (
       <Notice>
         <p className={styles.strong}>Writing was cancelled.</p>
-        <p>If it had begun, the stick holds no usable disk. The file is as it was.</p>
+        <p>
+          {isOfMany
+            ? 'Sticks that were not finished hold no usable disk.'
+            : 'If it had begun, the stick holds no usable disk.'}{' '}
+          The file is as it was.
+        </p>
       </Notice>
     )
   }
@@ -66,6 +71,11 @@ function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
         ))}
       </ol>
       <Progress label={`Writing to ${job.title}`} fraction={job.state === 'running' ? job.fraction : null} />
+      {!isOfMany && job.targets?.[0]?.stalled === true && (
+        <Notice>
+          <p role="status">{stalledWords}</p>
+        </Notice>
+      )}
       <p className={styles.numbers}>{job.state === 'cancelling' ? 'Cancelling.' : numbers(job)}</p>
       <p className={styles.soft}>
         Leave the stick where it is until this says that it may be pulled. The sheet can be closed: the work
@@ -74,6 +84,9 @@ function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
     </div>
   )
 }
+
+const stalledWords =
+  'It does not answer. It may be busy with itself; one that stays silent for three minutes has failed.'
 
 const targetWords: Record<JobTarget['state'], string> = {
   waiting: 'Waiting',
@@ -87,7 +100,7 @@ const targetWords: Record<JobTarget['state'], string> = {
 function Targets({ targets, isOver }: { targets: readonly JobTarget[]; isOver: boolean }) {
   return (
     <ul className={styles.targets} aria-label="Drives">
-      {targets.map(({ name, device, state, fraction, failure }) => (
+      {targets.map(({ name, device, state, fraction, stalled, failure }) => (
         <li key={device} className={styles.targetRow}>
           <div className={styles.targetHead}>
             <span>
@@ -100,6 +113,7 @@ function Targets({ targets, isOver }: { targets: readonly JobTarget[]; isOver: b
                 : ''}
             </span>
           </div>
+          {stalled && !isOver && <p>{stalledWords}</p>}
           {failure === null ? (
             !isOver && (
               <Progress label={`Writing to ${name}, ${device}`} fraction={state === 'done' ? 1 : fraction} />

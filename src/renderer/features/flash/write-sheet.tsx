@@ -107,7 +107,7 @@ export function WriteSheet(props: {
   })
   const isReady = ({ drive, typed, typedAgain, unmount }: (typeof targets)[number]): boolean =>
     allowedReasons(drive, source, isExpert).every((reason) => reason === 'mounted' && unmount) &&
-    confirms(typed, drive) &&
+    confirms(typed, drive.nameToType) &&
     (!isExpertDrive(drive) || confirmsAgain(typedAgain, drive))
 
   const write = async (): Promise<void> => {
@@ -197,6 +197,8 @@ export function WriteSheet(props: {
           )}
           <Checkbox isSelected={eject} onChange={setEject}>
             Eject USB drives when they are written.
+            {targets.some(({ drive }) => drive.bus !== 'usb') &&
+              ' Cards and built-in drives stay; a card may be pulled when this says so.'}
           </Checkbox>
         </section>
       )}

@@ -56,10 +56,11 @@ beforeAll(async () => {
   await makeSticks()
   await makeRootStick(FOLDER, inFolder('source'), 'slipway-sticks-test:1')
   for (const { name, file } of others) before[name] = await fingerprint(file)
-  rootStart = await readStart(root.file)
   machine = await startStickMachine(FOLDER, root, Object.values(plugged), Object.values(later))
   scope.defer(() => machine.stop())
   guest = await logInToGuest(machine)
+  await guest.run('until [ "$(systemctl show -P SubState slipway-boot)" != start ]; do sleep 0.5; done; sync')
+  rootStart = await readStart(root.file)
   await guest.run(STATES)
 })
 afterAll(() => scope.close())
@@ -73,6 +74,20 @@ async function writesOnly(sticks: readonly Stick[], work: () => Promise<void>): 
   const written = Object.keys(end).filter((name) => end[name] !== (start[name] ?? 0))
   expect(written.filter((name) => !allowed.has(name))).toEqual([])
 }
+
+test('what it runs from has grown to the whole stick at its first boot', async () => {
+  const numbers = await guest.run(
+    `systemctl show -P Result slipway-boot
+     part=/sys/class/block/$(basename "$(findmnt -no SOURCE /)")
+     echo $(($(cat $part/start) + $(cat $part/size))) $(cat $part/../size) $(cat $part/size)
+     dumpe2fs -h /dev/$(basename $part) 2>/dev/null | sed -n 's/^Block \\(count\\|size\\): *//p'`,
+  )
+  const [result, end, drive, partition, blocks, blockBytes] = numbers.split(/\s+/)
+  expect(result).toBe('success')
+  // All but the last MiB at most, in sectors.
+  expect(Number(drive) - Number(end)).toBeLessThan(2048)
+  expect(Number(partition) * 512 - Number(blocks) * Number(blockBytes)).toBeLessThan(MIB)
+})
 
 test('lists all drives, and what speaks against each', async () => {
   const drives = await guest.drives()
@@ -141,7 +156,7 @@ describe('no byte is written to a drive', () => {
 
 /** `flash DISK DEVICE --confirm NAME`. */
 function flashWords(drive: ListedDrive, ...options: string[]): string[] {
-  return ['flash', GUEST_DISK, drive.device, '--confirm', drive.name, ...options]
+  return ['flash', GUEST_DISK, drive.device, '--confirm', drive.nameToType, ...options]
 }
 
 /** What a stick holds after the disk was written to it: what it held before, and over it what the disk uses. */
@@ -178,15 +193,18 @@ describe('the confirmed stick alone', () => {
   })
 
   test('is unmounted first where that was allowed, whatever its mountpoint is called', async () => {
+    const old = await readFile(plugged.mounted.file)
     const drive = await guest.find(plugged.mounted)
     await writesOnly([plugged.mounted], async () => {
       await guest.start('mounted', flashWords(drive, '--unmount', '--no-verify'))
       expect(await guest.ended('mounted')).toMatchObject({ code: 0, answer: { ok: true, verified: false } })
     })
     expect(await guest.run('grep -c /media /proc/self/mountinfo || true')).toBe('0')
+    expect((await readFile(plugged.mounted.file)).equals(expectedContent(old))).toBe(true)
   })
 
-  test('is one of two that are alike in everything but their place', async () => {
+  test('is one of two that are alike in everything but their place, and is ejected', async () => {
+    const old = await readFile(plugged.secondTwin.file)
     const drives = await guest.drives()
     const [first, second] = [driveOf(plugged.firstTwin, drives), driveOf(plugged.secondTwin, drives)]
     expect([first.name, first.serial, first.sizeBytes]).toEqual([
@@ -195,17 +213,24 @@ describe('the confirmed stick alone', () => {
       second.sizeBytes,
     ])
     await writesOnly([plugged.secondTwin], async () => {
-      await guest.start('twin', flashWords(second, '--no-verify'))
+      await guest.start('twin', flashWords(second, '--no-verify', '--eject'))
       expect(await guest.ended('twin')).toMatchObject({ code: 0 })
     })
+    expect((await readFile(plugged.secondTwin.file)).equals(expectedContent(old))).toBe(true)
+    // That one is gone, though it is still plugged in, and the other is not.
+    const left = await guest.drives()
+    expect(left.map(({ port }) => port)).not.toContain(second.port)
+    expect(left.map(({ port }) => port)).toContain(first.port)
   })
 
   test('is a card in its slot', async () => {
     const drive = await guest.find(plugged.card)
     const old = await readFile(plugged.card.file)
     await writesOnly([plugged.card], async () => {
-      await guest.start('card', flashWords(drive, '--no-verify'))
-      expect(await guest.ended('card')).toMatchObject({ code: 0 })
+      await guest.start('card', flashWords(drive, '--no-verify', '--eject'))
+      const { code, output } = await guest.ended('card')
+      expect(code).toBe(0)
+      expect(output).toContain('as a card in its slot cannot be')
     })
     expect((await readFile(plugged.card.file)).equals(expectedContent(old))).toBe(true)
   })
@@ -222,15 +247,16 @@ describe('between confirmation and write', () => {
   }
 
   beforeAll(async () => {
-    await guest.run(`mv /usr/bin/unshare /usr/bin/unshare-itself
-cat >/usr/bin/unshare <<'END'
+    // The helper alone is started with this variable first.
+    await guest.run(`mv /usr/bin/env /usr/bin/env-itself
+cat >/usr/bin/env <<'END'
 #!/bin/sh
-while [ -e /run/hold ]; do sleep 0.1; done
-exec /usr/bin/unshare-itself "$@"
+while [ "$1" = ELECTRON_RUN_AS_NODE=1 ] && [ -e /run/hold ]; do sleep 0.1; done
+exec /usr/bin/env-itself "$@"
 END
-chmod 755 /usr/bin/unshare`)
+chmod 755 /usr/bin/env`)
   })
-  afterAll(() => guest.run('mv /usr/bin/unshare-itself /usr/bin/unshare'))
+  afterAll(() => guest.run('mv /usr/bin/env-itself /usr/bin/env'))
 
   test('another stick of the same kind comes into the port, and gets the name: it is not written', async () => {
     const drive = await guest.find(plugged.held)
