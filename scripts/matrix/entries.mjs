@@ -17,6 +17,9 @@ const HASH =
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE3sXkzYk0Cq8m0fXvV2i1uY0bP1o8y3sHjvJgJr5X2l ada@desk'
 const MIB = 1024 * 1024
 
+/** A network whose key is nobody's: 32 bytes in place of what a passphrase would give. */
+const WIFI = { name: 'Café Größe', key: 'c0ffee'.repeat(11).slice(0, 64) }
+
 const root = { name: 'root', password: null }
 const ada = { name: 'ada', password: 'secret' }
 
@@ -197,6 +200,70 @@ export const entries = [
       ...dhcp,
       ...chosen,
       grown,
+    ],
+  },
+  {
+    name: 'openrc',
+    about: 'Debian 12 with OpenRC and a web server as ENTRYPOINT, and every setting but the language',
+    suite: 'bookworm',
+    include: ['sysvinit-core', 'openrc', 'ifupdown', 'isc-dhcp-client'],
+    ...webServer,
+    prepare: true,
+    machine: { ...everything, locale: null },
+    firmware: 'bios',
+    login: ada,
+    port: 80,
+    growBytes: 700 * MIB,
+    checks: [
+      check('OpenRC is what runs', 'cat /run/openrc/softlevel', /^default$/),
+      check(
+        'its services run',
+        'for name in slipway-boot slipway-application; do rc-service $name status; done 2>&1 | grep -c started; rc-status --crashed',
+        /^2$/,
+      ),
+      residue,
+      ...dhcp,
+      ...chosen.filter(({ title }) => title !== 'language'),
+      grown,
+    ],
+  },
+  {
+    name: 'wifi',
+    about: 'Debian 12 that joins a Wi-Fi network, by the kernel’s two simulated radios',
+    suite: 'bookworm',
+    include: ['hostapd', 'dnsmasq-base', 'iw'],
+    prepare: true,
+    machine: { wifi: WIFI },
+    firmware: 'bios',
+    login: root,
+    checks: [
+      ...systemd,
+      ...dhcp,
+      check('the key is root’s alone', 'stat -c "%U %a" /etc/wpa_supplicant/slipway.conf', /^root 600$/),
+      // The second radio goes to an access point in a network of its own, which also gives out addresses.
+      check(
+        'an access point',
+        [
+          'modprobe mac80211_hwsim radios=2; ip netns add ap; sleep 2',
+          'iw phy phy1 set netns name ap',
+          'radio=$(ip netns exec ap ls /sys/class/net | grep -v lo)',
+          'ip netns exec ap ip address add 10.9.0.1/24 dev $radio',
+          `printf 'interface=%s\\nssid2=${Buffer.from(WIFI.name).toString('hex')}\\nhw_mode=g\\nchannel=1\\nwpa=2\\nwpa_key_mgmt=WPA-PSK\\nrsn_pairwise=CCMP\\nwpa_psk=${WIFI.key}\\n' $radio > /run/ap.conf`,
+          'ip netns exec ap hostapd -B /run/ap.conf',
+          'ip netns exec ap dnsmasq --interface=$radio --port=0 --dhcp-range=10.9.0.10,10.9.0.20 --dhcp-leasefile=/run/ap.leases',
+        ].join('; '),
+        /AP-ENABLED/,
+      ),
+      check(
+        'an address from it, by the unit that udev started',
+        'for i in $(seq 60); do ip -4 -o address show wlan0 | grep -q 10.9.0 && break; sleep 2; done; ip -4 -o address show wlan0; systemctl is-active slipway-wifi@wlan0',
+        / 10\.9\.0\.1\d\/24 [^]*active$/,
+      ),
+      check(
+        'the cable comes first where both are plugged in',
+        'ip route get 1.1.1.1 | grep -o "dev [a-z]*"',
+        /^dev en/,
+      ),
     ],
   },
   {

@@ -47,7 +47,7 @@ function pageOf(results) {
     '',
     'Written by `npm run matrix`: each image was made from the Debian archive, built into a disk by the terminal form,',
     'booted in QEMU, and asked over its serial console. What is not here was not booted: the recipes for Alpine, Fedora,',
-    'Arch, openSUSE and Ubuntu are unproven, and so is Wi-Fi.',
+    'Arch, openSUSE and Ubuntu are unproven. Wi-Fi was joined by simulated radios alone.',
     '',
     '| Distribution | Image | Firmware | Kernel | Date | Found |',
     '| --- | --- | --- | --- | --- | --- |',
