@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,8 +41,8 @@ describe('days on which something is wrong', () => {
     }
   })
 
-  /** An archive is dropped on the window, and becomes a disk, without the engine. */
-  async function buildsFromArchive(page: Page): Promise<void> {
+  /** Drops an archive on the window. */
+  async function dropArchive(page: Page): Promise<void> {
     const archive = join(folder, 'saved.tar')
     const image = { names: ['in-a-file:1'], layers: [layerOf(machineWords)] }
     await writeFile(archive, tarOf(newDockerSave([image])))
@@ -59,6 +60,11 @@ describe('days on which something is wrong', () => {
       document.dispatchEvent(new DragEvent('drop', { dataTransfer, cancelable: true }))
     })
     await page.getByRole('option', { name: /in-a-file:1.*File/ }).waitFor()
+  }
+
+  /** An archive is dropped on the window, and becomes a disk, without the engine. */
+  async function buildsFromArchive(page: Page): Promise<void> {
+    await dropArchive(page)
     await page.getByText(/Debian in a file.*from the file/).waitFor()
     expect(await axeViolations(page)).toEqual([])
     await page.screenshot({ path: `${ARTIFACTS}/archive.png` })
@@ -70,6 +76,41 @@ describe('days on which something is wrong', () => {
     await page.getByText('in-a-file:1').first().waitFor()
     await rm(join(folder, 'Slipway'), { recursive: true })
   }
+
+  it('without QEMU the page says how to get it, and the rest works', async () => {
+    // Programs are found where they lie, whatever PATH says: so Electron gets a view of the files without this one.
+    const electron = join(process.env['ELECTRON_OVERRIDE_DIST_PATH'] ?? '', 'electron')
+    const withoutQemu = join(folder, 'electron-without-qemu')
+    const qemus = ['/usr/bin/qemu-system-x86_64', '/usr/bin/qemu-system-aarch64'].filter((path) =>
+      existsSync(path),
+    )
+    const hiding = qemus.map((path) => `mount --bind /dev/null ${path} && `).join('')
+    await writeFile(
+      withoutQemu,
+      `#!/bin/sh\nexec unshare --mount sh -c '${hiding}exec "$0" "$@"' "${electron}" "$@"\n`,
+      { mode: 0o755 },
+    )
+    const window = await openTestWindow(folder, { DOCKER_HOST: engine.host }, withoutQemu)
+    try {
+      const { page } = window
+      const main = page.getByRole('main')
+      await dropArchive(page)
+      expect(await page.getByRole('checkbox', { name: 'Prove after build' }).isDisabled()).toBe(true)
+      await main.getByText('QEMU is not installed.').waitFor()
+      await page.getByRole('button', { name: 'Build disk' }).click()
+      await main.getByRole('button', { name: 'Show the disk' }).click({ timeout: 60_000 })
+      await main.getByText('There is no preview on this computer: QEMU is not installed.').waitFor()
+      await main.getByText(/^sudo \w+ .*qemu/).waitFor()
+      expect(await main.getByRole('button', { name: 'Preview' }).isDisabled()).toBe(true)
+      expect(await main.getByRole('button', { name: 'Prove that it boots' }).isDisabled()).toBe(true)
+      expect(await main.getByRole('button', { name: 'Write to a stick…' }).isEnabled()).toBe(true)
+      expect(await axeViolations(page)).toEqual([])
+      await window.picture('qemu-away')
+    } finally {
+      await window.close()
+      await rm(join(folder, 'Slipway'), { recursive: true, force: true })
+    }
+  })
 
   it('an image without kernel and init is said to be prepared first, and by what', async () => {
     const window = await openTestWindow(folder, { DOCKER_HOST: engine.host })

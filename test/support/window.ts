@@ -22,15 +22,18 @@ export interface TestWindow {
  * must name the runtime (scripts/test.mjs sets it).
  * @param folder for the application's own files
  * @param environment more variables
+ * @param executablePath a program that becomes Electron, in its place
  */
 export async function openTestWindow(
   folder: string,
   environment: Record<string, string> = {},
+  executablePath?: string,
 ): Promise<TestWindow> {
   await mkdir(ARTIFACTS, { recursive: true })
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   const app = await _electron.launch({
     args: [...asRoot, '--disable-gpu', ROOT],
+    ...(executablePath === undefined ? {} : { executablePath }),
     env: {
       ...(process.env as Record<string, string>),
       HOME: folder,

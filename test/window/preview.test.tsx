@@ -1,8 +1,9 @@
 import { fireEvent, screen, within } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
+import type { ListedDisk } from '../../src/shared/ipc/contract'
 import { portChannel } from '../../src/renderer/features/preview/port-channel'
 import { change, chooseIn, isEnabled, openWindow, press } from './support/open-window'
-import { ended, fullTopics, previewJob, previewState } from './support/samples'
+import { ended, fullTopics, host, previewJob, previewState, unprovenDisk } from './support/samples'
 
 async function handOnPort(port: MessagePort, source: Window | null = window): Promise<void> {
   // As the preload does it.
@@ -225,6 +226,26 @@ describe('the preview', () => {
     expect(fake.inputsOf('attachPreview').at(-1)).toEqual({ previewId: 'machine-2' })
     expect(screen.getByRole('main').textContent).toContain('Its changes are kept in the file.')
     port.close()
+  })
+
+  it('offers an arm64 disk what boots there, and says why the rest does not', async () => {
+    const arm: ListedDisk = { ...unprovenDisk, architecture: 'arm64', firmware: ['uefi'] }
+    const firmware: typeof host.qemu.firmware = { amd64: ['bios'], arm64: ['uefi', 'secure-boot'] }
+    await openWindow({ ...fullTopics, disks: [arm], host: { ...host, qemu: { ...host.qemu, firmware } } })
+    await chooseIn('Disks', 'my-machine.img')
+    await press('Preview')
+    await press('Machine…')
+    const sheet = within(screen.getByRole('dialog'))
+    const isOffered = (name: string): boolean => !sheet.getByRole<HTMLInputElement>('radio', { name }).disabled
+    expect(['BIOS', 'UEFI', 'UEFI with Secure Boot'].map(isOffered)).toEqual([false, true, true])
+    expect(['USB stick', 'SATA drive', 'NVMe drive', 'virtio disk'].map(isOffered)).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ])
+    expect(sheet.getByText('There is none for arm64.')).toBeTruthy()
+    expect(sheet.getByText('The firmware of arm64 machines here finds nothing on one.')).toBeTruthy()
   })
 
   it('says why it could not be started', async () => {

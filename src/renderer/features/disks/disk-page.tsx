@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import { bootObstacle } from '../../../shared/bootable'
 import type { HostState, ListedDisk } from '../../../shared/ipc/contract'
+import { cameUp } from '../../../shared/proof'
 import { formatBytes } from '../../../shared/sentences'
 import { useCall } from '../../api/api'
 import { Button } from '../../ui/button'
@@ -37,6 +38,8 @@ export function DiskPage(props: {
   const failure = showInFolder.failure ?? forget.failure
   const obstacle = bootObstacle(disk, host?.qemu.firmware)
   const canBoot = disk.present && obstacle === null
+  // What does not boot is to be looked at before it is written.
+  const isProven = disk.proofs.length > 0 && disk.proofs.every(cameUp)
   const canWrite = disk.present && !(host?.elevation.needed === true && !host.elevation.found)
   return (
     <Page
@@ -45,7 +48,7 @@ export function DiskPage(props: {
       actions={
         <>
           <Button
-            look={disk.proofs.length === 0 ? 'primary' : 'plain'}
+            look={isProven ? 'plain' : 'primary'}
             icon={<PlayIcon />}
             isDisabled={!canBoot}
             onPress={props.onPreview}
@@ -53,7 +56,7 @@ export function DiskPage(props: {
             {props.isPreviewed ? 'Show preview' : 'Preview'}
           </Button>
           <Button
-            look={disk.proofs.length === 0 ? 'plain' : 'primary'}
+            look={isProven ? 'primary' : 'plain'}
             icon={<WriteIcon />}
             isDisabled={!canWrite}
             onPress={props.onWrite}

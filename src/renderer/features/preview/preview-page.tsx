@@ -117,8 +117,12 @@ export function PreviewPage(props: {
       }
     >
       {failure !== null && <FailureNotice failure={failure} />}
-      {state?.fallback != null && <p className={styles.note}>{fallbackWords(state.fallback)}</p>}
-      {state !== undefined && <MachinePorts state={state} />}
+      {state !== undefined && (state.fallback !== null || state.ports.length > 0) && (
+        <div>
+          {state.fallback !== null && <p className={styles.note}>{fallbackWords(state.fallback)}</p>}
+          <MachinePorts state={state} />
+        </div>
+      )}
       {session === undefined ? (
         <NoSession isRunning={isRunning} isStarting={start.pending} />
       ) : (

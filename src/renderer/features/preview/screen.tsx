@@ -34,7 +34,7 @@ export function Screen({ session, isRunning }: { session: PreviewSession; isRunn
       <div ref={place} className={styles.screen} role="group" aria-label="Screen of the machine" />
       {!isRunning && <p className={styles.quiet}>The machine has ended, and its picture with it.</p>}
       <div className={styles.hint} hidden={!isRunning}>
-        <span>Click the screen to type into the machine. Ctrl+Alt+G gives the keyboard back.</span>
+        <span>Click the screen to type. Ctrl+Alt+G gives the keyboard back.</span>
         <Button look="quiet" ref={after} onPress={session.focusScreen}>
           Type into the machine
         </Button>

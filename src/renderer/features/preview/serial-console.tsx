@@ -43,7 +43,7 @@ export function SerialConsole({ session }: { session: PreviewSession }) {
         )}
       </div>
       <div className={styles.hint}>
-        <span>Click the console to type into it. Ctrl+Alt+G gives the keyboard back.</span>
+        <span>Click the console to type. Ctrl+Alt+G gives the keyboard back.</span>
         <Button look="quiet" ref={after} onPress={serial.focus}>
           Type into the console
         </Button>
