@@ -226,6 +226,7 @@ describe('a disk', () => {
     const page = screen.getByRole('main').textContent
     expect(page).toContain('There is nothing on it to be previewed or proven.')
     expect(page).not.toContain('Unproven')
+    expect(entryOf('Disks', 'my-machine.img').textContent).toContain('data alone')
   })
 })
 

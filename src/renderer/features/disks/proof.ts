@@ -24,7 +24,7 @@ export function firmwareProofs(disk: ProvenDisk): FirmwareProof[] {
 export function proofWords(disk: ProvenDisk): string {
   const failed = disk.proofs.filter((proof) => verdictOf(proof) === 'fails')
   if (failed.length > 0) return `does not boot under ${firmwareNames(failed.map(({ firmware }) => firmware))}`
-  if (disk.proofs.length === 0) return 'unproven'
+  if (disk.proofs.length === 0) return disk.firmware.length === 0 ? 'data alone' : 'unproven'
   const unclear = disk.proofs.filter((proof) => verdictOf(proof) === 'unclear')
   if (unclear.length > 0)
     return `shows a picture under ${firmwareNames(unclear.map(({ firmware }) => firmware))}`
