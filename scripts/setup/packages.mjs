@@ -89,6 +89,7 @@ const TEST_NEEDS = [
     present: () => have('sfdisk') && have('sgdisk'),
     packages: ['fdisk', 'gdisk'],
   },
+  { what: "libarchive's tar", present: () => have('bsdtar'), packages: ['libarchive-tools'] },
   {
     what: 'programs that pack',
     present: () => ['zip', 'xz', 'zstd'].every(have),

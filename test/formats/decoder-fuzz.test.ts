@@ -3,10 +3,13 @@ import { readFileSync, rmSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { efiProgram } from '../../src/main/convert/loaders/efi-program'
+import { crc32 } from '../../src/main/disk/crc'
 import * as ext4 from '../../src/main/disk/ext4/layout'
 import { extlinuxParts } from '../../src/main/disk/extlinux'
 import * as fat32 from '../../src/main/disk/fat32/layout'
 import * as gpt from '../../src/main/disk/gpt'
+import { headerCrc, readGpt } from '../../src/main/disk/gpt-read'
 import * as mbr from '../../src/main/disk/mbr'
 import type { Row, Struct } from '../../src/main/disk/struct'
 import { usedRanges } from '../../src/main/flash/used-blocks'
@@ -124,6 +127,72 @@ test(
         extlinuxParts(program.subarray(0, length))
       }),
       search(1000),
+    )
+  },
+  24 * 3600_000,
+)
+
+test(
+  'a damaged GUID partition table is read whole or not at all',
+  () => {
+    const partition = {
+      typeGuid: gpt.LINUX_DATA_GUID,
+      guid: gpt.LINUX_DATA_GUID,
+      attributes: 0n,
+      name: 'root',
+    }
+    const { head } = gpt.encodeGpt(65536, gpt.LINUX_DATA_GUID, new Uint8Array(), [
+      { ...partition, start: 2048, count: 4096 },
+    ])
+    expect(readGpt(head)).not.toBeNull()
+    const places = fc.oneof(
+      fc.integer({ min: 512, max: 604 }),
+      fc.integer({ min: 1024, max: head.length - 1 }),
+    )
+    fc.assert(
+      fc.property(changes(places), fc.boolean(), fc.nat(head.length), (list, isSigned, length) => {
+        const bytes = changed(Buffer.from(head), list)
+        // With its sums set right the table is taken as it is: every number in it may be anything.
+        if (isSigned) {
+          const header = gpt.GPT_HEADER.decode(bytes, 512)
+          const start = Number(header.PartitionEntryLBA) * 512
+          const end = start + header.NumberOfPartitionEntries * header.SizeOfPartitionEntry
+          bytes.writeUInt32LE(
+            crc32(bytes.subarray(start, end)),
+            512 + gpt.GPT_HEADER.at.PartitionEntryArrayCRC32,
+          )
+          const size = Math.max(gpt.GPT_HEADER.size, header.HeaderSize)
+          const sum = headerCrc(bytes.subarray(512, 512 + size))
+          bytes.writeUInt32LE(sum, 512 + gpt.GPT_HEADER.at.HeaderCRC32)
+        }
+        const read = readGpt(bytes)
+        if (read !== null) expect(read.entries.length).toBeLessThanOrEqual(bytes.length)
+        readGpt(bytes.subarray(0, length))
+      }),
+      search(3000),
+    )
+  },
+  24 * 3600_000,
+)
+
+test(
+  'a damaged EFI program is recognised or refused',
+  () => {
+    const program = readFileSync('/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi').subarray(0, 4096)
+    expect(efiProgram(program)).toEqual({ architecture: 'amd64', isSigned: false })
+    const at = program.readUInt32LE(0x3c)
+    const places = fc.oneof(
+      fc.constant(0x3c),
+      fc.integer({ min: at, max: at + 200 }),
+      fc.integer({ min: 0, max: program.length - 1 }),
+    )
+    fc.assert(
+      fc.property(changes(places), fc.nat(program.length), (list, length) => {
+        const read = efiProgram(changed(program, list))
+        if (read !== null) expect(['amd64', 'arm64']).toContain(read.architecture)
+        efiProgram(changed(program, list).subarray(0, length))
+      }),
+      search(3000),
     )
   },
   24 * 3600_000,

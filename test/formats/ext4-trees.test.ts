@@ -32,18 +32,43 @@ import { differencesFromSource, differencesInDebugfs } from './tree-source'
 /** Whole trees against two oracles: GNU tar's extraction, and the kernel that mounts what we wrote. */
 
 let folder: string
+/** Of trees to be packed: on a file system of the disk, which takes every attribute. */
+let sources: string
 
 beforeAll(() => {
   // In memory where there is such a folder: thousands of small files are made and removed.
   folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'slipway-trees-'))
+  sources = mkdtempSync(join(tmpdir(), 'slipway-sources-'))
 })
 afterAll(() => {
   rmSync(folder, { recursive: true })
+  rmSync(sources, { recursive: true })
 })
 
 /** The root of these archives has no member of its own: tar leaves it as it was made. */
 function withoutRoot(lines: string[]): string[] {
   return lines.filter((line) => !line.startsWith('. |'))
+}
+
+/** Writes a disk from an archive, checks it and mounts it for a look. */
+async function written(
+  archive: Buffer,
+  mebibytes: number,
+  look: (root: string, image: string) => void,
+): Promise<void> {
+  const mountPoint = join(folder, 'mount')
+  const image = join(folder, 'disk.img')
+  rmSync(image, { force: true })
+  mkdirSync(mountPoint, { recursive: true })
+  const summary = await makeExt4(image, ext4Settings(mebibytes), (writer) => {
+    const reader = new TarReader(fillFrom(writer))
+    // Chunks of an odd length put every border somewhere else each time.
+    for (let at = 0; at < archive.length; at += 70_001) reader.push(archive.subarray(at, at + 70_001))
+    reader.finish()
+  })
+  setLength(image, summary.bytes)
+  expect(fsck(image)).toBe('')
+  await withMount(image, 0, summary.bytes, mountPoint, (path) => look(path, image))
 }
 
 /**
@@ -58,10 +83,6 @@ async function compare(
   look: (root: string, image: string) => void = () => undefined,
 ): Promise<void> {
   const tar = join(folder, 'archive.tar')
-  const mountPoint = join(folder, 'mount')
-  const image = join(folder, 'disk.img')
-  rmSync(image, { force: true })
-  mkdirSync(mountPoint, { recursive: true })
   writeFileSync(tar, archive)
   const options = [
     '--xattrs',
@@ -76,15 +97,7 @@ async function compare(
     run('tar', ['-xpf', tar, '-C', path, ...options])
     extracted = withoutRoot(describeTree(path))
   })
-  const summary = await makeExt4(image, ext4Settings(mebibytes), (writer) => {
-    const reader = new TarReader(fillFrom(writer))
-    // Chunks of an odd length put every border somewhere else each time.
-    for (let at = 0; at < archive.length; at += 70_001) reader.push(archive.subarray(at, at + 70_001))
-    reader.finish()
-  })
-  setLength(image, summary.bytes)
-  expect(fsck(image)).toBe('')
-  await withMount(image, 0, summary.bytes, mountPoint, (path) => {
+  await written(archive, mebibytes, (path, image) => {
     expect(withoutRoot(describeTree(path))).toEqual(extracted)
     look(path, image)
   })
@@ -164,7 +177,7 @@ const formats: [name: string, options: string[]][] = [
 ]
 
 test.each(formats)('what GNU tar writes as %s reads back', async (name, options) => {
-  const source = join(folder, 'source')
+  const source = join(sources, 'source')
   rmSync(source, { recursive: true, force: true })
   mkdirSync(source)
   makeSource(source, name.endsWith('attributes'))
@@ -173,8 +186,37 @@ test.each(formats)('what GNU tar writes as %s reads back', async (name, options)
   await compare(readFileSync(archive))
 })
 
+/** bsdtar writes attributes and ACLs in forms of its own; its ustar has no room for them, nor for long targets. */
+const bsdFormats: [name: string, options: string[], withAttributes: boolean][] = [
+  ['pax', ['--format=pax', '--xattrs', '--acls'], true],
+  [
+    'pax, attributes in its own form',
+    ['--format=pax', '--xattrs', '--acls', '--options=xattrheader=LIBARCHIVE'],
+    true,
+  ],
+  ['gnutar', ['--format=gnutar'], false],
+]
+
+test.each(bsdFormats)(
+  'what bsdtar writes as %s is what it was made from',
+  async (_, options, withAttributes) => {
+    const source = join(sources, 'source')
+    rmSync(source, { recursive: true, force: true })
+    mkdirSync(source)
+    makeSource(source, withAttributes)
+    const archive = join(folder, 'source.tar')
+    run('bsdtar', ['-cf', archive, '-C', source, '--numeric-owner', ...options, '.'])
+    // Only PAX has fractions of a second.
+    const described = (root: string): string[] =>
+      withoutRoot(describeTree(root)).map((line) =>
+        withAttributes ? line : line.replace(/(mtime \d+)\d{9}/, '$1'),
+      )
+    await written(readFileSync(archive), 256, (root) => expect(described(root)).toEqual(described(source)))
+  },
+)
+
 test('ustar and V7 read back what they can say', async () => {
-  const source = join(folder, 'small')
+  const source = join(sources, 'small')
   mkdirSync(join(source, 'p'.repeat(90)), { recursive: true })
   writeFileSync(join(source, 'p'.repeat(90), 'q'.repeat(90)), 'a name in two fields')
   writeFileSync(join(source, 'file'), 'file')
@@ -184,6 +226,9 @@ test('ustar and V7 read back what they can say', async () => {
     run('tar', ['-cf', archive, '-C', source, `--format=${format}`, ...members])
     await compare(readFileSync(archive), 16)
   }
+  const archive = join(folder, 'small.tar')
+  run('bsdtar', ['-cf', archive, '-C', source, '--format=ustar', '.'])
+  await compare(readFileSync(archive), 16)
 })
 
 test('members that come twice are what GNU tar leaves', async () => {
@@ -238,7 +283,7 @@ test('members that come twice are what GNU tar leaves', async () => {
 })
 
 test('the same archive gives the same bytes, however it is cut up', async () => {
-  const source = join(folder, 'again')
+  const source = join(sources, 'again')
   mkdirSync(source)
   makeSource(source, true)
   const archive = join(folder, 'again.tar')
