@@ -28,8 +28,11 @@ function leanDockerode(): Plugin {
  * root would have to trust as well.
  */
 export default defineConfig(({ mode }) => {
-  const entries: Record<string, { entry: string; folder: string; external: string[] }> = {
-    helper: { entry: 'src/main/helper/helper.ts', folder: 'out/helper', external: [] },
+  const helper = { name: 'helper', entry: 'src/main/helper/helper.ts', external: [] }
+  const entries: Record<string, { name?: string; entry: string; folder: string; external: string[] }> = {
+    helper: { ...helper, folder: 'out/helper' },
+    // The only one that electron-builder.yml takes: without the code of the test switch.
+    shipped: { ...helper, folder: 'out/shipped' },
     direct: { entry: 'src/main/convert/direct/worker.ts', folder: 'out/direct', external: [] },
     archive: { entry: 'src/main/source/archive/thread.ts', folder: 'out/archive', external: [] },
     slipway: {
@@ -44,6 +47,7 @@ export default defineConfig(({ mode }) => {
   }
   return {
     plugins: [leanDockerode()],
+    define: { __LOOP_TARGETS__: JSON.stringify(mode === 'helper') },
     build: {
       outDir: chosen.folder,
       target: 'node20',
@@ -51,7 +55,7 @@ export default defineConfig(({ mode }) => {
       ssr: true,
       emptyOutDir: true,
       rolldownOptions: {
-        input: { [mode]: resolve(chosen.entry) },
+        input: { [chosen.name ?? mode]: resolve(chosen.entry) },
         external: [...nodeBuiltins, ...chosen.external],
         output: {
           format: 'cjs',

@@ -47,6 +47,7 @@ async function start(): Promise<void> {
     helper: app.isPackaged
       ? join(process.resourcesPath, 'helper/helper.cjs')
       : join(__dirname, '../helper/helper.cjs'),
+    isInstalled: app.isPackaged,
   })
   setDirectWorker(join(__dirname, '../direct/direct.cjs'))
   setTreeThread(join(__dirname, '../archive/archive.cjs'))

@@ -69,6 +69,7 @@ const failureFacts = {
   'elevation-no-agent': z.object({}),
   'elevation-missing': z.object({}),
   'elevation-unsafe-path': z.object({ path: z.string() }),
+  'elevation-unprotected': z.object({ path: z.string() }),
   'helper-lost': z.object({ detail: z.string() }),
   'helper-protocol': z.object({ detail: z.string() }),
   // Drives

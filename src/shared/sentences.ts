@@ -431,6 +431,12 @@ export function describeFailure(failure: Failure): FailureText {
         remedy:
           'Install polkit, on Debian with: sudo apt install pkexec. Or run the terminal form with sudo.',
       }
+    case 'elevation-unprotected':
+      return {
+        happened: `Others than the administrator can change ${facts.path}, so Slipway is not run as administrator from there.`,
+        kept: nothingWritten,
+        remedy: 'Install Slipway’s package, or move it to a folder that belongs to root.',
+      }
     case 'elevation-unsafe-path':
       return {
         happened: `Slipway lies at ${facts.path}, a path that cannot be handed to an administrator safely.`,

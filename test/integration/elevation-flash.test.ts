@@ -88,6 +88,7 @@ interface Said {
 interface Flashing {
   unmount?: boolean
   executable?: string
+  isInstalled?: boolean
   /** Without polkit, as root. */
   asRoot?: boolean
   /** Whether to cancel, seen what was said. */
@@ -98,10 +99,11 @@ interface Flashing {
 async function flash({
   unmount = false,
   executable = process.execPath,
+  isInstalled = false,
   asRoot = false,
   cancelOn,
 }: Flashing): Promise<Said | undefined> {
-  const order: FlashOrder = { executable, helper, diskPath: disk, device: stick.device, unmount }
+  const order: FlashOrder = { executable, helper, isInstalled, diskPath: disk, device: stick.device, unmount }
   const asUser = [`--reuid=${polkit.user.uid}`, `--regid=${polkit.user.gid}`, '--clear-groups', '--']
   const program = [process.execPath, join(folder, 'flash.cjs'), JSON.stringify(order)]
   const child = execa('setpriv', [...(asRoot ? [] : asUser), ...program], {
@@ -154,6 +156,13 @@ describe('an ordinary user whom polkit grants it', () => {
     expect((await content()).subarray(0, MIB).equals(Buffer.alloc(MIB))).toBe(true)
     await (await open(stick.device, constants.O_RDONLY | constants.O_EXCL)).close()
   })
+})
+
+test('an installed Slipway that its user can change does not ask to run as root', async () => {
+  await makeStick(false)
+  const said = await flash({ isInstalled: true })
+  expect(said).toMatchObject({ result: { ok: false, failure: { code: 'elevation-unprotected' } } })
+  expect((await content()).every((byte) => byte === OLD)).toBe(true)
 })
 
 describe('what is not the stick’s stays mounted', () => {

@@ -2,24 +2,14 @@ import { execFile, spawn } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs'
-import {
-  copyFile,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  rm,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listDrives } from '../../src/main/drives/list'
 import { identityOf } from '../../src/main/drives/watch'
+import { LOOP_TARGETS_ARGUMENT } from '../../src/main/elevation/handshake'
 import { setHelperPaths } from '../../src/main/elevation/helper-client'
 import { flashDisk, type FlashInput } from '../../src/main/flash/flash'
 import { unpackVirtualDisk } from '../../src/main/flash/source/virtual-disk'
@@ -413,15 +403,20 @@ describe('nothing is written', () => {
     }
   })
 
-  flashTest('by a helper that lies where a packaged one does, test switch or not', async () => {
-    const packaged = join(folder, 'resources/helper')
-    await mkdir(packaged, { recursive: true })
-    whenDone(() => rm(join(folder, 'resources'), { recursive: true }))
-    await copyFile(join(folder, 'out/helper.cjs'), join(packaged, 'helper.cjs'))
+  flashTest('by a helper as it is shipped, test switch or not', async () => {
+    const shipped = join(folder, 'shipped')
+    await build({
+      configFile: resolve('vite.node.config.ts'),
+      mode: 'shipped',
+      logLevel: 'error',
+      build: { outDir: shipped },
+    })
+    whenDone(() => rm(shipped, { recursive: true }))
+    expect(await readFile(join(shipped, 'helper.cjs'), 'utf8')).not.toContain(LOOP_TARGETS_ARGUMENT)
     const target = await stick(16 * MIB)
     const { path } = await disk(4 * MIB)
     const input = await inputFor(target, path)
-    setHelperPaths({ executable: process.execPath, helper: join(packaged, 'helper.cjs') })
+    setHelperPaths({ executable: process.execPath, helper: join(shipped, 'helper.cjs') })
     try {
       const { result } = await flash(input)
       expect(result).toMatchObject({ ok: false, failure: { code: 'helper-lost' } })
@@ -539,6 +534,19 @@ describe('several sticks at once', () => {
 })
 
 describe('a stick that another program has open without holding it', () => {
+  flashTest('is refused also when the program opened it by a device node of its own', async () => {
+    const target = await stick(16 * MIB)
+    const { path } = await disk(4 * MIB)
+    const node = join(folder, 'own-node')
+    await run('mknod', [node, 'b', ...(await findDrive(target.device)).majorMinor.split(':')])
+    whenDone(() => rm(node))
+    const reader = await open(node, constants.O_RDONLY)
+    whenDone(() => reader.close())
+    const { result } = await flash(await inputFor(target, path))
+    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-busy' } })
+    expect(result).toHaveProperty('failure.facts.detail', expect.stringContaining(`(${process.pid})`))
+  })
+
   flashTest('is refused, and the program is named', async () => {
     const target = await stick(16 * MIB)
     const { path } = await disk(4 * MIB)

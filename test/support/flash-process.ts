@@ -6,6 +6,7 @@ import { findDrive, targetFor, testContext } from './flash'
 export interface FlashOrder {
   executable: string
   helper: string
+  isInstalled: boolean
   diskPath: string
   device: string
   unmount: boolean
@@ -16,8 +17,9 @@ export interface FlashOrder {
  * JSON on standard output, the result is the last; a line on standard input cancels.
  */
 async function main(): Promise<void> {
-  const { executable, helper, diskPath, device, unmount } = JSON.parse(process.argv[2] ?? '') as FlashOrder
-  setHelperPaths({ executable, helper })
+  const order = JSON.parse(process.argv[2] ?? '') as FlashOrder
+  setHelperPaths(order)
+  const { diskPath, device, unmount } = order
   const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
   const job = testContext((phase, bytesDone) => {
     say({ phase, bytesDone })

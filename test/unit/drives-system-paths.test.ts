@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { linkedSystemPaths } from '../../src/main/drives/linux/system-paths'
 
 const nothing = (): Promise<string> => Promise.reject(new Error('ENOENT'))
+const nobody = (): Promise<string[]> => Promise.resolve([])
 const asNamed = (path: string): Promise<string> => Promise.resolve(path)
 
 describe('paths of the system that no mountpoint names', () => {
   test('are none where its folders are folders', async () => {
-    expect(await linkedSystemPaths(nothing, asNamed)).toEqual([])
+    expect(await linkedSystemPaths(nothing, asNamed, nobody)).toEqual([])
   })
 
   test('are where links in their place lead, but not to other folders of the system', async () => {
@@ -16,7 +17,7 @@ describe('paths of the system that no mountpoint names', () => {
       '/opt': '/usr/opt',
     }
     const resolve = (path: string): Promise<string> => Promise.resolve(links[path] ?? path)
-    expect(await linkedSystemPaths(nothing, resolve)).toEqual(['/mnt/big/var', '/mnt/big/docker'])
+    expect(await linkedSystemPaths(nothing, resolve, nobody)).toEqual(['/mnt/big/var', '/mnt/big/docker'])
   })
 
   test.each([
@@ -28,6 +29,38 @@ describe('paths of the system that no mountpoint names', () => {
   ])('are the data root of %s', async (settings, expected) => {
     const readText = (path: string): Promise<string> =>
       path === '/etc/docker/daemon.json' ? Promise.resolve(settings) : nothing()
-    expect(await linkedSystemPaths(readText, asNamed)).toEqual(expected)
+    expect(await linkedSystemPaths(readText, asNamed, nobody)).toEqual(expected)
+  })
+
+  test.each([
+    ['dockerd', ['/usr/sbin/dockerd', '--data-root', '/mnt/engine', '-H', 'fd://'], ['/mnt/engine']],
+    ['dockerd', ['dockerd', '--data-root=/mnt/a', '--config-file=/mnt/own.json'], ['/mnt/a', '/mnt/b']],
+    ['an old dockerd', ['/usr/bin/dockerd', '-g', '/mnt/old'], ['/mnt/old']],
+    [
+      'containerd',
+      ['/usr/bin/containerd', '--root', '/mnt/c', '--config', '/mnt/own.toml'],
+      ['/mnt/c', '/mnt/d'],
+    ],
+    ['another program', ['/usr/bin/vi', '--data-root', '/mnt/engine'], []],
+  ])('are where %s that runs was told to keep its own', async (_, words, expected) => {
+    const files: Record<string, string> = {
+      '/mnt/own.json': '{"data-root": "/mnt/b"}',
+      '/mnt/own.toml': "version = 2\nroot = '/mnt/d'\n[plugins]\n",
+    }
+    const readText = (path: string): Promise<string> => {
+      const text = files[path]
+      return text === undefined ? nothing() : Promise.resolve(text)
+    }
+    const lines = (): Promise<string[]> => Promise.resolve(['', `${words.join('\0')}\0`])
+    expect(await linkedSystemPaths(readText, asNamed, lines)).toEqual(expected)
+  })
+
+  test.each([
+    ['/etc/containers/storage.conf', '[storage]\n# graphroot = "/mnt/no"\ngraphroot = "/mnt/podman"\n'],
+    ['/etc/containerd/config.toml', 'root = "/mnt/podman"\nstate = "/run/containerd"\n'],
+  ])('are the storage that %s names', async (settings, text) => {
+    const readText = (path: string): Promise<string> =>
+      path === settings ? Promise.resolve(text) : nothing()
+    expect(await linkedSystemPaths(readText, asNamed, nobody)).toEqual(['/mnt/podman'])
   })
 })

@@ -56,6 +56,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'elevation-no-agent': {},
   'elevation-missing': {},
   'elevation-unsafe-path': { path: '/a b' },
+  'elevation-unprotected': { path: '/home/ada/Slipway' },
   'helper-lost': { detail: 'killed' },
   'helper-protocol': { detail: 'unknown message' },
   'drive-gone': { device: '/dev/sdb' },

@@ -26,6 +26,7 @@ import {
   SOCKET_FILE,
 } from './handshake'
 import { makeDirectory, removeStaleDirectories } from './meeting-place'
+import { checkProtected } from './protection'
 import { checkCommand, elevate } from './sudo'
 
 /** Milliseconds for the helper's end after its last word. */
@@ -42,6 +43,8 @@ export interface HelperPaths {
   executable: string
   /** The built helper.cjs. */
   helper: string
+  /** Whether both must be root's alone, as in an installed application; a checkout is its developer's. */
+  isInstalled?: boolean
 }
 
 let paths: HelperPaths | null = null
@@ -89,6 +92,8 @@ export async function runHelperJob(
   try {
     const safe = isRoot ? ok(null) : checkCommand(command)
     if (!safe.ok) return safe
+    const guarded = await checkPaths()
+    if (!guarded.ok) return guarded
     const secret = randomBytes(SECRET_BYTES)
     await writeFile(join(directory, SECRET_FILE), secret, { mode: 0o600, flag: 'wx' })
     server = createServer()
@@ -123,6 +128,12 @@ export async function runHelperJob(
     server?.close()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** That what root is going to run is what was installed. */
+function checkPaths(): Promise<Result<null>> {
+  if (paths?.isInstalled !== true) return Promise.resolve(ok(null))
+  return checkProtected([paths.executable, paths.helper])
 }
 
 /** Program and arguments that start the helper. pkexec clears the environment, hence env(1). */

@@ -6,8 +6,9 @@ import { fail, ok, type Result } from '../../shared/failure'
 const SAFE_WORD = /^[A-Za-z0-9/_.=-]+$/
 /** What would be evaluated in the working directory's name, which sudo-prompt puts between double quotes. */
 const UNSAFE_IN_QUOTES = /[$`\\\n]/
-/** sudo-prompt looks for these two and no others. */
-const ELEVATORS = ['/usr/bin/kdesudo', '/usr/bin/pkexec']
+/** What sudo-prompt looks for: the first, which KDE gave up in 2018, is preferred, and does not tell the helper who asks. */
+const KDESUDO = '/usr/bin/kdesudo'
+const PKEXEC = '/usr/bin/pkexec'
 /** The system bus's well-known address (D-Bus specification, "Well-known Message Bus Instances"). */
 const BUS_SOCKETS = ['/run/dbus/system_bus_socket', '/var/run/dbus/system_bus_socket']
 
@@ -28,14 +29,17 @@ export function checkCommand(words: readonly string[]): Result<null> {
  * There is no time limit: a password may take a while.
  * @param words program and arguments, of safe characters only
  * @returns nothing when it ended well; `elevation-unsafe-path`, `elevation-refused`, `elevation-no-agent`,
- *   `elevation-missing` when it did not start; `helper-lost` when it started and failed
+ *   `elevation-missing`, `not-supported` when it did not start; `helper-lost` when it started and failed
  */
 export async function elevate(words: readonly string[]): Promise<Result<null>> {
   const checked = checkCommand(words)
   if (!checked.ok) return checked
-  if (process.platform === 'linux' && !ELEVATORS.some((path) => existsSync(path))) {
-    return fail('elevation-missing', {})
+  if (process.platform === 'linux' && existsSync(KDESUDO)) {
+    return fail('not-supported', {
+      what: 'asking for the password through kdesudo; remove it, and pkexec asks',
+    })
   }
+  if (process.platform === 'linux' && !existsSync(PKEXEC)) return fail('elevation-missing', {})
   const ending = await new Promise<{ error: Error | undefined; errorOutput: string }>((resolve) => {
     exec(words.join(' '), { name: 'Slipway' }, (error, _output, errorOutput) => {
       resolve({ error, errorOutput: String(errorOutput ?? '') })

@@ -1,7 +1,6 @@
 import { constants } from 'node:fs'
 import { lstat, open, unlink } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
-import { basename, dirname } from 'node:path'
 import { fail, type Result } from '../../shared/failure'
 import { LOOP_TARGETS_ARGUMENT, SECRET_BYTES, SECRET_FILE, SOCKET_FILE } from '../elevation/handshake'
 import { runBuild } from './build'
@@ -15,6 +14,12 @@ import { serve, type HelperRequest } from './session'
  * The same sentence holds for every way it can end: what it mounted and opened
  * is gone.
  */
+
+/**
+ * Whether this build knows the test switch for loop devices as targets (vite.node.config.ts); what is shipped has no
+ * code for it.
+ */
+declare const __LOOP_TARGETS__: boolean
 
 /**
  * Uid of whoever asked. pkexec(1) tells it; macOS tells nobody, and there it is the owner of the folder that was made
@@ -78,10 +83,8 @@ async function main(): Promise<number> {
     })
   }
   const [path, ...rest] = process.argv.slice(2)
-  const loopTargets = rest.length === 1 && rest[0] === LOOP_TARGETS_ARGUMENT
-  // A packaged helper lies in <app>/resources/helper; it knows no test switch.
-  const isPackaged = basename(dirname(__dirname)) === 'resources'
-  if (path === undefined || (rest.length > 0 && (!loopTargets || isPackaged))) {
+  const loopTargets = __LOOP_TARGETS__ && rest.length === 1 && rest[0] === LOOP_TARGETS_ARGUMENT
+  if (path === undefined || (rest.length > 0 && !loopTargets)) {
     throw new Error('usage: helper.cjs DIRECTORY')
   }
 

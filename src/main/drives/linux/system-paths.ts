@@ -1,5 +1,5 @@
-import { readFile, realpath } from 'node:fs/promises'
-import { z } from 'zod'
+import { readdir, readFile, realpath } from 'node:fs/promises'
+import { engineRoots } from './engine-roots'
 
 /** Folders that the system runs from. A link in the place of one leads to where it really is. */
 const folders = [
@@ -8,28 +8,27 @@ const folders = [
   ...['/var/lib/docker', '/var/lib/containerd', '/var/lib/containers'],
 ]
 
-/** Settings of the Docker Engine, and its two names for the data root (docs.docker.com/reference/cli/dockerd, "daemon configuration file"). */
-const DAEMON_SETTINGS = '/etc/docker/daemon.json'
-const daemonSettings = z.object({ 'data-root': z.string().optional(), graph: z.string().optional() })
-
 /**
  * Paths that the running system needs and that no mountpoint names: where links in the place of its folders lead
- * to, and the data root that the Docker Engine was told to use.
+ * to, and where engines keep their images and containers.
  * @param readText reads a file, and throws when it cannot; tests give their own
  * @param resolve follows links, and throws when there is nothing; tests give their own
+ * @param commandLines of all processes; tests give their own
  */
 export async function linkedSystemPaths(
   readText: (path: string) => Promise<string> = (path) => readFile(path, 'utf8'),
   resolve: (path: string) => Promise<string> = (path) => realpath(path),
+  commandLines: () => Promise<string[]> = readCommandLines,
 ): Promise<string[]> {
   const real = await Promise.all(folders.map((path) => resolve(path).catch(() => path)))
   // A folder that is no link lies on a mount that its own name tells.
   const linked = real.filter((path, index) => path !== folders[index] && !isBelow(path, folders))
-  const settings = await readText(DAEMON_SETTINGS)
-    .then((text) => daemonSettings.parse(JSON.parse(text)))
-    .catch(() => null)
-  const roots = [settings?.['data-root'], settings?.graph].filter((path) => path?.startsWith('/') === true)
-  return [...linked, ...roots.filter((path) => path !== undefined)]
+  return [...linked, ...(await engineRoots(readText, await commandLines()))]
+}
+
+async function readCommandLines(): Promise<string[]> {
+  const ids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name))
+  return Promise.all(ids.map((id) => readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '')))
 }
 
 /** Whether a path is that of one of the folders or lies in one: its mount is known by name then. */
