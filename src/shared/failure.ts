@@ -73,6 +73,7 @@ const failureFacts = {
   'helper-lost': z.object({ detail: z.string() }),
   'helper-protocol': z.object({ detail: z.string() }),
   // Drives
+  'write-declined': z.object({}),
   'drive-gone': z.object({ device: z.string() }),
   'drive-changed': z.object({
     device: z.string(),

@@ -455,6 +455,12 @@ export function describeFailure(failure: Failure): FailureText {
         kept: 'What it was writing is not finished.',
         remedy: 'Try again. If it happens again, please report it with the log.',
       }
+    case 'write-declined':
+      return {
+        happened: 'The last question before the write was answered with Cancel.',
+        kept: driveUntouched,
+        remedy: 'Choose the drive again, and then Erase and write.',
+      }
     case 'drive-gone':
       return {
         happened: `The drive ${facts.device} is no longer there.`,

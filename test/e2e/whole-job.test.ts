@@ -182,7 +182,11 @@ describe('the whole job, once, in the window', () => {
   })
 
   it('6: writes the stick after a typed confirmation, compares it, and says that it may be pulled', async () => {
-    const { page } = window
+    const { app, page } = window
+    // The system's own dialog cannot be clicked by a test: it is answered in its place.
+    await app.evaluate(({ dialog }) => {
+      dialog.showMessageBox = () => Promise.resolve({ response: 1, checkboxChecked: false })
+    })
     await page.getByRole('button', { name: 'Back to the disk' }).click()
     // The preview has proven it on the way.
     await page

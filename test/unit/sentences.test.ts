@@ -59,6 +59,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'elevation-unprotected': { path: '/home/ada/Slipway' },
   'helper-lost': { detail: 'killed' },
   'helper-protocol': { detail: 'unknown message' },
+  'write-declined': {},
   'drive-gone': { device: '/dev/sdb' },
   'drive-changed': { device: '/dev/sdb', field: 'serial', confirmed: 'A', found: 'B' },
   'drive-refused': { device: '/dev/sdb', reasons: ['system', 'mounted'] },

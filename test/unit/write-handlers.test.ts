@@ -1,5 +1,5 @@
-import type { BrowserWindow } from 'electron'
-import { expect, test, vi } from 'vitest'
+import type { BrowserWindow, MessageBoxOptions, MessageBoxReturnValue } from 'electron'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { createImageFiles } from '../../src/main/app/image-files'
 import { listedDrives } from '../../src/main/drives/watch'
 import { buildOntoDrives } from '../../src/main/flash/straight'
@@ -12,10 +12,21 @@ import { defaultBuildSettings } from '../../src/shared/image'
 import { drivesOf } from '../../src/main/drives/linux/drives'
 import { machine, nvmeMounts, nvmeRoot, usbStick } from '../support/machine'
 
-vi.mock('electron', () => ({ dialog: {} }))
+type ShowMessageBox = (window: BrowserWindow, options: MessageBoxOptions) => Promise<MessageBoxReturnValue>
+const showMessageBox = vi.hoisted(() => vi.fn<ShowMessageBox>())
+vi.mock('electron', () => ({ dialog: { showMessageBox } }))
 vi.mock('../../src/main/flash/straight', () => ({
   buildOntoDrives: vi.fn<typeof buildOntoDrives>(() => Promise.resolve(ok(null))),
 }))
+
+/** Answers the system's dialog with its button of this number. */
+function answer(response: number): void {
+  showMessageBox.mockReset()
+  showMessageBox.mockResolvedValue({ response, checkboxChecked: false })
+}
+beforeEach(() => {
+  answer(1)
+})
 
 const settings = { ...defaultBuildSettings, table: 'gpt' as const }
 const tree = { prepare: null } as TreeSource
@@ -64,6 +75,23 @@ for (const file of [null, '/media/ada/server.tar'])
     expect(target?.drive).toMatchObject({ device: '/dev/sdb', serial: stick.serial })
     expect(target?.drive).not.toHaveProperty('key')
   })
+
+test('the system asks before a drive is erased, by what the main process knows of it, and Cancel is the default', async () => {
+  vi.mocked(buildOntoDrives).mockClear()
+  answer(0)
+  const source = { kind: 'image' as const, id: 'image-1', settings }
+  const ask = { source, targets: [typed], everything: false, eject: false }
+  expect(await handlers(null).flashDisk(ask)).toEqual(fail('write-declined', {}))
+  expect(buildOntoDrives).not.toHaveBeenCalled()
+  expect(showMessageBox).toHaveBeenCalledTimes(1)
+  expect(showMessageBox.mock.calls[0]?.[1]).toMatchObject({
+    message: 'Erase this drive and write to it?',
+    detail: 'SanDisk Ultra, 32 GB, sdb, serial number 4C530001\n\nEverything on it will be lost.',
+    buttons: ['Cancel', 'Erase and write'],
+    defaultId: 0,
+    cancelId: 0,
+  })
+})
 
 test('nothing is begun for an image or a drive that is gone', async () => {
   vi.mocked(buildOntoDrives).mockClear()

@@ -1,7 +1,9 @@
 import { dialog, type BrowserWindow } from 'electron'
+import type { DriveIdentity } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { CallInput, Handlers, ListedDrive } from '../../shared/ipc/contract'
 import type { JobContext } from '../../shared/job'
+import { writeQuestion } from '../../shared/write-question'
 import type { ImageFiles } from '../app/image-files'
 import { identityOf } from '../drives/watch'
 import { flashDisk, type FlashInputTarget } from '../flash/flash'
@@ -79,6 +81,19 @@ export function createWriteHandlers(
     })
   }
 
+  /** Asked by the system, not by the page: what a page says about a drive is no proof of what it asks for. */
+  async function mayErase(drives: readonly DriveIdentity[]): Promise<boolean> {
+    const question = writeQuestion(drives)
+    const answer = await dialog.showMessageBox(window, {
+      type: 'warning',
+      ...question,
+      defaultId: 0,
+      cancelId: 0,
+      noLink: true,
+    })
+    return answer.response === 1
+  }
+
   return {
     async openImageFile() {
       const answer = await dialog.showOpenDialog(window, {
@@ -107,6 +122,7 @@ export function createWriteHandlers(
         if (drive === undefined) return fail('drive-gone', { device: '' })
         chosen.push({ drive: identityOf(drive), name: drive.name, ...typed })
       }
+      if (!(await mayErase(chosen.map(({ drive }) => drive)))) return fail('write-declined', {})
       const started = jobs.start({
         kind: 'flash',
         title: chosen.map(({ name }) => name).join(', '),
