@@ -1,7 +1,7 @@
 import { execa } from 'execa'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, open, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -18,6 +18,7 @@ import {
 
 const GIB = 1024 ** 3
 const STICK_BYTES = 4 * GIB
+const IMAGE = 'whole-job:latest'
 
 async function sha256(path: string, bytes?: number): Promise<string> {
   const hash = createHash('sha256')
@@ -41,6 +42,17 @@ describe('the whole job, once, in the window', () => {
 
   const docker = (...words: string[]) => execa('docker', ['-H', `unix://${engine.socket}`, ...words])
 
+  /** The HOWTO's machine, which says that it serves a port and gets an address for it. */
+  async function buildImage(): Promise<void> {
+    const network = '[Match]\\nType=ether\\n[Network]\\nDHCP=yes\\n'
+    const input = [
+      'FROM my-machine:latest',
+      `RUN printf '${network}' > /etc/systemd/network/ether.network && systemctl enable systemd-networkd`,
+      'EXPOSE 80 53/udp',
+    ].join('\n')
+    await execa('docker', ['-H', `unix://${engine.socket}`, 'build', '--tag', IMAGE, '-'], { input })
+  }
+
   beforeAll(async () => {
     engine = await testEngine()
     scope.defer(() => engine.stop())
@@ -51,6 +63,10 @@ describe('the whole job, once, in the window', () => {
     await truncate(stickFile, STICK_BYTES)
     stick = await attachLoop(stickFile)
     scope.defer(() => detachLoop(stick, stickFile))
+    await buildImage()
+    scope.defer(async () => {
+      await docker('rmi', IMAGE)
+    })
     window = await openTestWindow(folder, {
       DOCKER_HOST: `unix://${engine.socket}`,
       SLIPWAY_TEST_LOOP_TARGETS: '1',
@@ -89,7 +105,7 @@ describe('the whole job, once, in the window', () => {
 
   it('3: shows the chain, builds, and cancels without a trace', async () => {
     const { page } = window
-    await page.getByRole('option', { name: /my-machine/ }).click()
+    await page.getByRole('option', { name: /whole-job/ }).click()
     for (const link of ['Disk', 'Partition', 'Boot loader', 'Kernel', 'Init', 'Apps']) {
       await page.getByRole('tab', { name: new RegExp(link) }).waitFor()
     }
@@ -114,42 +130,45 @@ describe('the whole job, once, in the window', () => {
 
     await page.getByText('By Slipway itself').click()
     await page.getByRole('tab', { name: /Boot loader.*BIOS \+ UEFI/ }).waitFor()
+    // The proof that follows goes on beside the next steps.
+    await page.getByText('Prove after build').click()
+    expect(await page.getByRole('checkbox', { name: 'Prove after build' }).isChecked()).toBe(true)
     await page.getByRole('button', { name: 'Build disk' }).click()
-    await page
-      .getByRole('contentinfo')
-      .getByRole('button', { name: 'Show the disk' })
-      .click({ timeout: 240_000 })
+    await page.getByRole('main').getByRole('button', { name: 'Show the disk' }).click({ timeout: 240_000 })
   })
 
   it('4: lists the disk with its origin', async () => {
     const { page } = window
     await page
       .getByRole('listbox', { name: 'Disks' })
-      .getByRole('option', { name: /my-machine\.img/ })
+      .getByRole('option', { name: /whole-job\.img/ })
       .waitFor()
     const main = page.getByRole('main')
-    const { stdout } = await docker('image', 'inspect', '--format', '{{.Id}}', 'my-machine:latest')
+    const { stdout } = await docker('image', 'inspect', '--format', '{{.Id}}', IMAGE)
     await main.getByText(stdout).waitFor()
     await main.getByText('Unproven').waitFor()
+    await main.getByRole('button', { name: 'Being proven' }).waitFor()
     expect(await axeViolations(page)).toEqual([])
     await window.picture('4-disk')
     expect((await readdir(join(folder, 'Slipway'))).sort()).toEqual([
-      'my-machine.img',
-      'my-machine.img.slipway-map.json',
-      'my-machine.img.slipway.json',
+      'whole-job.img',
+      'whole-job.img.slipway-map.json',
+      'whole-job.img.slipway.json',
     ])
+    const record = JSON.parse(
+      await readFile(join(folder, 'Slipway/whole-job.img.slipway.json'), 'utf8'),
+    ) as object
+    expect(record).toMatchObject({ ports: [80], firmware: ['bios', 'uefi'] })
   })
 
   it('5: boots inside the window, with keyboard, mouse and serial console, and leaves the file as it is', async () => {
     const { page } = window
-    const disk = join(folder, 'Slipway/my-machine.img')
+    const disk = join(folder, 'Slipway/whole-job.img')
     const before = await sha256(disk)
     await page.getByRole('button', { name: 'Preview' }).click()
     const canvas = page.locator('canvas')
     await canvas.waitFor({ timeout: 30_000 })
     await waitForGuestText(page, /login:/, 400_000)
-    // What is typed before the verdict would keep the boot from being a proof.
-    await page.getByText(/Running under BIOS.*it came to a login/).waitFor({ timeout: 60_000 })
     await window.picture('5-login')
 
     await canvas.click()
@@ -165,6 +184,9 @@ describe('the whole job, once, in the window', () => {
     }
     await waitForGuestText(page, /^24\s*$/m, 60_000)
 
+    await page.getByText(/Running under BIOS.*it came to a login/).waitFor({ timeout: 60_000 })
+    await opensWebServer(window)
+
     const line = 'echo from-the-guest >/dev/ttyS0; echo "Pasted_$((40+2))"\n'
     await window.app.evaluate(({ clipboard }, text) => clipboard.writeText(text), line)
     await page.getByRole('button', { name: 'Type the clipboard' }).click()
@@ -176,10 +198,36 @@ describe('the whole job, once, in the window', () => {
     await page.getByText('from-the-guest').first().waitFor({ timeout: 60_000 })
     expect(await axeViolations(page)).toEqual([])
     await window.picture('5-serial')
-    await page.getByRole('button', { name: 'Force off' }).click()
-    await page.getByText('The machine is off.').waitFor({ timeout: 30_000 })
+
+    await page.getByRole('tab', { name: 'Screen' }).click()
+    await page.getByRole('button', { name: 'Keys' }).click()
+    await page.getByRole('menuitem', { name: 'Ctrl+Alt+F2' }).click()
+    await waitForGuestText(page, /\btty2\b[\s\S]*login:/, 60_000)
+    await page.getByRole('button', { name: 'Power button' }).click()
+    await page.getByText('The machine is off.').waitFor({ timeout: 120_000 })
     expect(await sha256(disk)).toBe(before)
   })
+
+  /** Presses the link of the machine's web server, and asks the server at the address that the browser would get. */
+  async function opensWebServer({ app, page }: TestWindow): Promise<void> {
+    await app.evaluate(({ shell }) => {
+      shell.openExternal = (url) => {
+        Object.assign(globalThis, { openedAddress: url })
+        return Promise.resolve()
+      }
+    })
+    const ports = page.getByRole('list', { name: 'Ports of the machine' })
+    await ports
+      .getByRole('button', { name: /^Open http:\/\/127\.0\.0\.1:\d+ \(port 80\)$/ })
+      .click({ timeout: 60_000 })
+    const opened = (): Promise<string> =>
+      app.evaluate(() => (globalThis as { openedAddress?: string }).openedAddress ?? '')
+    await expect.poll(opened).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/)
+    const answer = await fetch(await opened())
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).toContain('Apache2 Debian')
+    await window.picture('5-port')
+  }
 
   it('6: writes the stick after a typed confirmation, compares it, and says that it may be pulled', async () => {
     const { app, page } = window
@@ -188,11 +236,15 @@ describe('the whole job, once, in the window', () => {
       dialog.showMessageBox = () => Promise.resolve({ response: 1, checkboxChecked: false })
     })
     await page.getByRole('button', { name: 'Back to the disk' }).click()
-    // The preview has proven it on the way.
+    // It was proven on the way; of the boots under other firmware one is enough for this test.
     await page
       .getByRole('main')
       .getByText(/Under BIOS it boots: login after/)
-      .waitFor()
+      .waitFor({ timeout: 300_000 })
+    const foot = page.getByRole('contentinfo')
+    const cancel = foot.getByRole('button', { name: 'Cancel' })
+    if (await cancel.isVisible()) await cancel.click()
+    await page.getByRole('button', { name: 'Prove that it boots' }).waitFor({ timeout: 30_000 })
     await page.getByRole('img', { name: 'Screen under BIOS, show it large' }).waitFor()
     await window.picture('6-proven')
     await page.getByRole('button', { name: /Write to a stick/ }).click()
@@ -217,7 +269,7 @@ describe('the whole job, once, in the window', () => {
     await window.picture('6-done')
     await page.keyboard.press('Escape')
 
-    const disk = join(folder, 'Slipway/my-machine.img')
+    const disk = join(folder, 'Slipway/whole-job.img')
     const file = await open(disk)
     const { size } = await file.stat()
     await file.close()
