@@ -40,17 +40,14 @@ async function checked(mebibytes: number, fill: (writer: Ext4Writer) => void): P
 }
 
 describe('an empty file system of any size', () => {
-  test.each([2, 7, 8, 64, 128, 129, 500, 1024, 1025, 5000, 65536, 2 ** 19])(
-    '%i MiB',
-    async (mebibytes) => {
-      const path = join(folder, 'empty.img')
-      const summary = await makeExt4(path, ext4Settings(mebibytes), () => undefined)
-      setLength(path, summary.bytes)
-      expect(fsck(path)).toBe('')
-      expect(summary.bytes).toBeGreaterThan(mebibytes * 1024 * 1024 * 0.99 - 2 ** 20)
-      rmSync(path)
-    },
-  )
+  test.each([2, 7, 8, 64, 128, 129, 500, 1024, 1025, 5000, 65536, 2 ** 19])('%i MiB', async (mebibytes) => {
+    const path = join(folder, 'empty.img')
+    const summary = await makeExt4(path, ext4Settings(mebibytes), () => undefined)
+    setLength(path, summary.bytes)
+    expect(fsck(path)).toBe('')
+    expect(summary.bytes).toBeGreaterThan(mebibytes * 1024 * 1024 * 0.99 - 2 ** 20)
+    rmSync(path)
+  })
 })
 
 test('a directory of 20,000 names has a tree that e2fsck agrees with', async () => {
