@@ -8,6 +8,19 @@ const proofFacts = z.object({
   untried: z.array(z.object({ firmware: z.enum(machineFirmwares), tool: z.string(), package: z.string() })),
 })
 
+/** Settings of the machine that need something of the image (`equippedSettings`). */
+const equippedSetting = z.enum([
+  'ssh',
+  'sudo',
+  'network',
+  'wifi',
+  'timeZone',
+  'locale',
+  'keyboard',
+  'grow',
+  'firmware',
+])
+
 /**
  * Every expected failure: its code and the facts a sentence about it needs.
  * Codes and facts cross process boundaries; the sentences are made in the
@@ -33,18 +46,22 @@ const failureFacts = {
   'init-missing': z.object({ image: z.string() }),
   /** No recipe knows the distribution. */
   'recipe-missing': z.object({ image: z.string(), distribution: z.string() }),
-  /** `output`: the last lines of the step that failed; `reason` what they say. */
+  /** `output`: the last lines of the step that failed, empty when none was begun; `reason` what they say. */
   'preparation-failed': z.object({
     image: z.string(),
-    reason: z.enum(['step', 'network', 'space', 'dockerfile']),
+    reason: z.enum(['step', 'network', 'space', 'dockerfile', 'architecture']),
     step: z.string(),
     output: z.string(),
   }),
   /** The image has no program for a setting of the machine. */
   'setting-unmet': z.object({
     image: z.string(),
-    setting: z.enum(['ssh', 'sudo', 'network', 'wifi', 'timeZone', 'locale', 'keyboard', 'grow']),
+    setting: equippedSetting,
   }),
+  /** Nor does the recipe of its distribution know a package that brings one. */
+  'setting-unavailable': z.object({ image: z.string(), setting: equippedSetting }),
+  /** Nothing can be started at boot by an init of a kind that nobody knows. */
+  'init-unknown': z.object({ image: z.string(), path: z.string() }),
   'setting-invalid': z.object({ setting: z.string(), reason: z.string() }),
   'tar-invalid': z.object({ offset: z.number(), reason: z.string() }),
   // The disk file

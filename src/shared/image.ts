@@ -19,6 +19,9 @@ export const imageSummarySchema = z.object({
 })
 export type ImageSummary = z.infer<typeof imageSummarySchema>
 
+/** Architectures that there are boot loaders for, by Go's names. */
+export const bootableArchitectures = ['amd64', 'arm64'] as const
+
 /** Init systems that Slipway can tell apart. */
 export const initKinds = ['systemd', 'openrc', 'sysvinit', 'busybox', 'unknown'] as const
 
@@ -28,7 +31,7 @@ export const packageManagers = ['apt', 'apk', 'dnf', 'microdnf', 'pacman', 'zypp
 /** What sets up the machine's network by itself when it boots. */
 export const networkManagers = ['systemd-networkd', 'NetworkManager', 'ifupdown'] as const
 
-/** What settings of the machine need of the image, and inspection looks for: programs by their names, and the time zones. */
+/** What settings of the machine need of the image, and inspection looks for: programs by their names, the time zones, and drivers' firmware. */
 export const equipmentNames = [
   'sshd',
   'sudo',
@@ -42,6 +45,7 @@ export const equipmentNames = [
   'systemd-resolved',
   'NetworkManager',
   'ifup',
+  'firmware',
 ] as const
 export type Equipment = (typeof equipmentNames)[number]
 
@@ -125,8 +129,11 @@ export const buildSettingsSchema = z.object({
   /**
    * Null: the image is taken as it is. Else a derived image is built first, by
    * this Dockerfile, or with `dockerfile: null` by the one that `proposeDockerfile` answers.
+   * `anew`: although it was built before, so that packages are of today.
    */
-  preparation: z.object({ dockerfile: z.string().max(65_536).nullable() }).nullable(),
+  preparation: z
+    .object({ dockerfile: z.string().max(65_536).nullable(), anew: z.boolean().default(false) })
+    .nullable(),
 })
 export type BuildSettings = z.infer<typeof buildSettingsSchema>
 
@@ -157,7 +164,7 @@ export function defaultSettingsFor(facts: ImageFacts): BuildSettings {
   return {
     ...defaultBuildSettings,
     machine: defaultMachineSettings(facts),
-    preparation: !isBootable(facts) && facts.recipe !== null ? { dockerfile: null } : null,
+    preparation: !isBootable(facts) && facts.recipe !== null ? { dockerfile: null, anew: false } : null,
   }
 }
 
@@ -205,6 +212,7 @@ export const equippedSettings = {
   locale: [['localedef']],
   keyboard: [['setupcon']],
   grow: [['sfdisk', 'resize2fs']],
+  firmware: [['firmware']],
 } as const satisfies Record<string, readonly (readonly Equipment[])[]>
 export type EquippedSetting = keyof typeof equippedSettings
 
@@ -223,6 +231,7 @@ export function wishesOf(machine: MachineSettings): EquippedSetting[] {
     locale: machine.locale !== null && !/^(?:C|POSIX)\b/.test(machine.locale),
     keyboard: machine.keyboard !== null,
     grow: machine.growRoot,
+    firmware: machine.deviceFirmware,
   }
   return (Object.keys(wishes) as EquippedSetting[]).filter((name) => wishes[name])
 }
@@ -262,17 +271,6 @@ export function swapRoom({ swapBytes, growRoot }: MachineSettings): {
   return { neededBytes: growRoot ? 0 : (swapBytes ?? 0), defaultBytes: swapBytes ?? 0 }
 }
 
-export const chainLinkNames = ['disk', 'partition', 'bootloader', 'kernel', 'init', 'applications'] as const
-export type ChainLinkName = (typeof chainLinkNames)[number]
-
-/** `has`: the image brings it. `added`: Slipway adds it. `wrong`: it is missing and nothing adds it. */
-export interface ChainLink {
-  name: ChainLinkName
-  state: 'has' | 'added' | 'wrong'
-  /** A short value for display under the link: `2.1 GB` is made by the window, so sizes travel as bytes. */
-  value: { kind: 'bytes'; bytes: number } | { kind: 'text'; text: string } | { kind: 'none' }
-}
-
 const MIB = 1024 * 1024
 
 /**
@@ -309,52 +307,21 @@ export function defaultDiskBytes(contentBytes: number): number {
   return Math.ceil(bytes / (64 * MIB)) * 64 * MIB
 }
 
+/** What programs an engine's computer runs, by Go's names of the architectures. */
+export const engineArchitecturesSchema = z.object({
+  own: z.string(),
+  /** Those that it emulates; null where that cannot be known before it is tried. */
+  emulated: z.array(z.string()).nullable(),
+})
+export type EngineArchitectures = z.infer<typeof engineArchitecturesSchema>
+
 /**
- * The HOWTO's chain for one image.
- * @param facts what the image has
- * @param settings what was chosen
- * @param firmware for which the chosen engine's disks boot; empty where it lacks its boot loaders
- * @returns the six links in their order
+ * Whether an engine can run programs of an image, as a preparation does.
+ * @param engine what it runs
+ * @param architecture the image's
+ * @returns null when that is not known
  */
-export function chainOf(
-  facts: ImageFacts,
-  settings: BuildSettings,
-  firmware: readonly ('bios' | 'uefi')[],
-): ChainLink[] {
-  const text = (value: string): ChainLink['value'] => ({ kind: 'text', text: value })
-  const applications = [...facts.applications.entrypoint, ...facts.applications.command].join(' ')
-  const isPrepared = settings.preparation !== null && facts.recipe !== null
-  const stateOf = (isThere: boolean): ChainLink['state'] => (isThere ? 'has' : isPrepared ? 'added' : 'wrong')
-  return [
-    {
-      name: 'disk',
-      state: 'added',
-      value: {
-        kind: 'bytes',
-        bytes:
-          settings.sizeBytes ?? defaultDiskBytes(facts.sizeBytes) + swapRoom(settings.machine).defaultBytes,
-      },
-    },
-    { name: 'partition', state: 'added', value: text(settings.table.toUpperCase()) },
-    {
-      name: 'bootloader',
-      state: firmware.length === 0 ? 'wrong' : 'added',
-      value: firmware.length === 0 ? { kind: 'none' } : text(firmware.join(' + ').toUpperCase()),
-    },
-    {
-      name: 'kernel',
-      state: stateOf(facts.kernel !== null && facts.initramfs !== null),
-      value: facts.kernel === null ? { kind: 'none' } : text(facts.kernel.version),
-    },
-    {
-      name: 'init',
-      state: stateOf(facts.init !== null),
-      value: facts.init === null ? { kind: 'none' } : text(facts.init.kind),
-    },
-    {
-      name: 'applications',
-      state: 'has',
-      value: applications === '' ? { kind: 'none' } : text(applications),
-    },
-  ]
+export function engineRuns({ own, emulated }: EngineArchitectures, architecture: string): boolean | null {
+  if (own === architecture) return true
+  return emulated === null ? null : emulated.includes(architecture)
 }

@@ -86,6 +86,8 @@ export const machineSettingsSchema = z.object({
     .nullable(),
   /** The root partition and file system take the whole drive at the first boot. */
   growRoot: z.boolean(),
+  /** The makers' firmware that drivers load into Wi-Fi, graphics and network adapters, and the processors' microcode. */
+  deviceFirmware: z.boolean().default(false),
   /** The image's ENTRYPOINT and CMD run as a service, with its ENV, WORKDIR and USER. */
   runCommand: z.boolean(),
 })
@@ -106,6 +108,7 @@ export const plainMachineSettings: MachineSettings = {
   serialConsole: false,
   swapBytes: null,
   growRoot: false,
+  deviceFirmware: false,
   runCommand: false,
 }
 

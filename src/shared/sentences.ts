@@ -295,7 +295,7 @@ export function describeFailure(failure: Failure): FailureText {
         happened: `Slipway has no recipe that makes ${facts.image} bootable: ${facts.distribution === '' ? 'it does not say which distribution it is, or has no package manager' : `${facts.distribution} is not one that it knows, or its package manager is missing`}.`,
         kept: nothingWritten,
         remedy:
-          'Install a kernel, an initial RAM disk and an init system in the Dockerfile, or write the preparation’s Dockerfile yourself.',
+          'Install a kernel, an initial RAM disk and an init system in the Dockerfile, or write the preparation’s Dockerfile yourself, in the terminal for: slipway build --dockerfile FILE',
       }
     case 'preparation-failed':
       return {
@@ -308,6 +308,18 @@ export function describeFailure(failure: Failure): FailureText {
         happened: `The image ${facts.image} lacks what ${settingNames[facts.setting]} needs.`,
         kept: nothingWritten,
         remedy: 'Let Slipway prepare the image, which installs it, or leave the setting out.',
+      }
+    case 'setting-unavailable':
+      return {
+        happened: `Slipway knows no package that brings what ${settingNames[facts.setting]} needs to ${facts.image}.`,
+        kept: nothingWritten,
+        remedy: 'Leave the setting out, or see to it in the image yourself.',
+      }
+    case 'init-unknown':
+      return {
+        happened: `The init of ${facts.image}, ${facts.path}, is of a kind that Slipway does not know: it cannot make it grow the disk, make a swap file or a language, or run the start command.`,
+        kept: nothingWritten,
+        remedy: 'Leave those settings out, and let the image see to them.',
       }
     case 'setting-invalid':
       return {
@@ -594,6 +606,8 @@ function preparationHappened({ image, reason, step, output }: FailureFacts<'prep
       return `Preparing ${image} failed: Docker’s drive is full. The last words were “${last}”.`
     case 'dockerfile':
       return `Preparing ${image} failed: Docker does not understand the Dockerfile. It said “${last}”.`
+    case 'architecture':
+      return `Preparing ${image} failed: it is for another kind of processor than the computer that Docker runs on, which cannot run its programs${last === '' ? '' : `. The last words were “${last}”`}.`
     case 'step':
       return `Preparing ${image} failed at “${step}”. The last words were “${last}”.`
   }
@@ -604,6 +618,8 @@ const preparationRemedies: Record<FailureFacts<'preparation-failed'>['reason'], 
   network:
     'See that this computer is online and try again. Where Docker’s own network leads nowhere, as with some VPNs, start Slipway with SLIPWAY_BUILD_NETWORK=host.',
   space: 'Free some space on the drive with Docker’s data, on most systems with: docker system prune',
+  architecture:
+    'Prepare it on a computer of that kind, or have Docker’s computer run such programs: on Debian with sudo apt install qemu-user-static binfmt-support',
   dockerfile: 'Edit the preparation’s Dockerfile, or take the proposed one again.',
 }
 
@@ -616,6 +632,7 @@ const settingNames: Record<FailureFacts<'setting-unmet'>['setting'], string> = {
   locale: 'the language',
   keyboard: 'the keyboard layout',
   grow: 'growing to the whole drive',
+  firmware: 'the firmware for real hardware',
 }
 
 function listOf(items: readonly string[]): string {

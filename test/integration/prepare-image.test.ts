@@ -1,8 +1,12 @@
 import Docker from 'dockerode'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { asReadable } from '../../src/main/docker/connect'
 import { PREPARED_LABEL } from '../../src/main/docker/container'
 import { listImages } from '../../src/main/docker/images'
 import { buildPreparedImage } from '../../src/main/prepare/build-image'
+import { contextTar } from '../../src/main/prepare/context-tar'
 import { openScope } from '../../src/main/jobs/scope'
 import type { FailureFacts, Result } from '../../src/shared/failure'
 import { BASE_IMAGE, testEngine } from '../support/engine'
@@ -21,13 +25,16 @@ beforeAll(async () => {
 afterAll(() => scope.close())
 
 /** The network of the tests' engine leads nowhere unless `host` is asked for. */
-function prepare(steps: string, signal = new AbortController().signal): Promise<Result<string>> {
+function prepare(
+  steps: string,
+  { signal = new AbortController().signal, from = baseId, anew = false } = {},
+): Promise<Result<string>> {
   lines = []
-  const dockerfile = `FROM ${baseId}\n${steps}\n`
+  const dockerfile = `FROM ${from}\n${steps}\n`
   const log = (line: string): void => {
     lines.push(line)
   }
-  return buildPreparedImage(docker, { baseId, baseName: BASE_IMAGE, dockerfile }, { signal, log })
+  return buildPreparedImage(docker, { baseId: from, baseName: BASE_IMAGE, dockerfile, anew }, { signal, log })
 }
 
 async function failureOf(steps: string): Promise<FailureFacts<'preparation-failed'>> {
@@ -58,6 +65,12 @@ describe('preparing an image', () => {
 
     expect(await prepare(steps)).toEqual(built)
     expect(lines).toEqual([`prepared before: ${built.value}`])
+
+    // Anew every step runs again, and the image of before is gone.
+    const again = await prepare(steps, { anew: true })
+    if (!again.ok) throw new Error(JSON.stringify(again.failure))
+    expect(lines).toContain('hello from the step')
+    expect(again.value).not.toBe(built.value)
 
     // Another Dockerfile takes the name over, and the image that had it goes.
     const next = await prepare('RUN touch /prepared-otherwise')
@@ -94,9 +107,22 @@ describe('preparing an image', () => {
     expect(await failureOf('INSTALL a kernel')).toMatchObject({ reason: 'dockerfile', step: '' })
   })
 
+  test('leaves out what the image would have done to one that is built of it', async () => {
+    const onbuild = contextTar('Dockerfile', `FROM ${baseId}\nENV KEPT=yes\nONBUILD RUN false\n`)
+    const answer = await docker.buildImage(Readable.from([onbuild]), { t: 'slipway-test-onbuild:1' })
+    answer.resume()
+    await finished(asReadable(answer))
+    const { Id } = await docker.getImage('slipway-test-onbuild:1').inspect()
+    const built = await prepare('RUN test "$KEPT" = yes && touch /prepared', { from: Id })
+    if (!built.ok) throw new Error(JSON.stringify(built.failure))
+    await docker.getImage(built.value).remove()
+    await docker.getImage('slipway-test-onbuild:1').remove()
+    expect(await remains()).toEqual([])
+  })
+
   test('leaves nothing when it is cancelled', async () => {
     const control = new AbortController()
-    const building = prepare('RUN touch /first\nRUN echo waiting; sleep 600', control.signal)
+    const building = prepare('RUN touch /first\nRUN echo waiting; sleep 600', { signal: control.signal })
     while (!lines.includes('waiting')) await new Promise((resolve) => setTimeout(resolve, 50))
     control.abort(new Error('cancelled'))
     await expect(building).rejects.toThrow('cancelled')

@@ -21,8 +21,17 @@ describe('parseCommand', () => {
       target: { kind: 'file', path: 'b.img' },
       settings: { ...defaultBuildSettings, sizeBytes: 4 * 1024 ** 3 },
       machineFile: null,
+      dockerfile: null,
     })
     expect(command('build a:1 -o b.img --prove')).toMatchObject({ settings: { prove: true } })
+    const preparation = (line: string): unknown => {
+      const read = command(`build a:1 -o b.img ${line}`)
+      return typeof read === 'object' && read.name === 'build' ? read.settings.preparation : read
+    }
+    expect(preparation('--prepare')).toEqual({ dockerfile: null, anew: false })
+    expect(preparation('--prepare-anew')).toEqual({ dockerfile: null, anew: true })
+    expect(preparation('--dockerfile own')).toEqual({ dockerfile: null, anew: false })
+    expect(command('build a:1 -o b.img --dockerfile own')).toMatchObject({ dockerfile: 'own' })
     expect(command('build --archive a.tar --name b:1 -o b.img')).toMatchObject({
       source: { kind: 'archive', path: 'a.tar', image: 'b:1', platform: null },
     })

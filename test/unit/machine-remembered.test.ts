@@ -83,6 +83,15 @@ describe('a file with settings of the machine', () => {
     expect(await readFile(join(folder, 'machine.json'), 'utf8')).toContain('kiosk')
   })
 
+  it('has firmware along with Wi-Fi, unless it says otherwise', async () => {
+    const wifi = `"wifi": {"name": "home", "key": "${'ab'.repeat(32)}"}`
+    expect(await read(`{${wifi}}`)).toMatchObject({ value: { deviceFirmware: true } })
+    expect(await read(`{${wifi}, "deviceFirmware": false}`)).toMatchObject({
+      value: { deviceFirmware: false },
+    })
+    expect(await read('{"wifi": null}')).toMatchObject({ value: { deviceFirmware: false } })
+  })
+
   it.each([
     ['{"hostname": "no name"}', 'hostname'],
     ['{"rootPassword": {"kind": "hash", "hash": "secret"}}', 'rootPassword.hash'],

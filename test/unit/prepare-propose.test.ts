@@ -19,6 +19,14 @@ function proposal(changes: Partial<ImageFacts>, machine: Partial<MachineSettings
   if (!made.ok) throw new Error(JSON.stringify(made.failure))
   return made.value
 }
+const alpine = (changes: Partial<ImageFacts>): Partial<ImageFacts> => ({
+  distribution: release('alpine', '3.20'),
+  packageManager: 'apk',
+  recipe: { family: 'alpine', proven: false },
+  init: { kind: 'busybox', path: '/sbin/init' },
+  missing: ['kernel', 'initramfs', 'login', 'network'],
+  ...changes,
+})
 const release = (id: string, version: string): ImageFacts['distribution'] => ({ id, version, prettyName: id })
 
 describe('a Dockerfile for an image', () => {
@@ -127,6 +135,85 @@ describe('a Dockerfile for an image', () => {
     expect(made.dockerfile).toMatch(words)
   })
 
+  it.each(['busybox', 'unknown'] as const)('brings OpenRC to an Alpine whose init is %s', (kind) => {
+    // What Alpine's images have: BusyBox as /sbin/init, whose inittab calls the OpenRC that they leave out.
+    const made = proposal(alpine({ init: { kind, path: '/sbin/init' } }), { growRoot: true })
+    expect(made.adds).toEqual(expect.arrayContaining(['openrc', 'busybox-openrc']))
+    expect(made.dockerfile).toContain('ln -sf /bin/busybox /sbin/init')
+    const kept = proposal(alpine({ init: { kind: 'openrc', path: '/sbin/init' } }))
+    expect(kept.adds).not.toContain('openrc')
+  })
+
+  it('brings systemd to a Debian whose init starts no machine, with what goes along with it', () => {
+    const { adds } = proposal(
+      { init: { kind: 'unknown', path: '/sbin/init' }, missing: ['kernel', 'initramfs', 'network'] },
+      { network: { kind: 'dhcp' }, growRoot: true },
+    )
+    expect(adds).toEqual(expect.arrayContaining(['systemd-sysv', 'systemd-resolved', 'systemd-timesyncd']))
+  })
+
+  it('keeps OpenRC on Debian, with a network of its own', () => {
+    const { adds } = proposal(
+      { init: { kind: 'openrc', path: '/sbin/init' }, missing: ['kernel', 'initramfs', 'network'] },
+      { network: { kind: 'dhcp' } },
+    )
+    expect(adds).toContain('ifupdown')
+    expect(adds.join(' ')).not.toContain('systemd')
+  })
+
+  it.each([
+    [{ locale: 'de_DE.UTF-8' }, 'locale'],
+    [{ keyboard: 'de' }, 'keyboard'],
+  ] as const)('says before that no package of Alpine brings %j', (machine, setting) => {
+    const made = proposeDockerfile({ ...bare, ...alpine({}) }, { ...plainMachineSettings, ...machine })
+    expect(made).toMatchObject({ failure: { code: 'setting-unavailable', facts: { setting } } })
+    expect(proposal(alpine({}), { locale: 'C.UTF-8' }).adds).toContain('linux-lts')
+  })
+
+  it('says before that an init of an unknown kind, which boots and is kept, can start nothing', () => {
+    const image = { ...preparedDebian, init: { kind: 'unknown' as const, path: '/sbin/init' } }
+    const asked = (machine: Partial<MachineSettings>) =>
+      proposeDockerfile(image, { ...plainMachineSettings, ...machine })
+    expect(asked({ growRoot: true })).toMatchObject({ failure: { code: 'init-unknown' } })
+    expect(asked({ runCommand: true })).toMatchObject({ failure: { code: 'init-unknown' } })
+    expect(asked({ sshServer: true }).ok).toBe(true)
+    const fedora = { ...image, recipe: { family: 'fedora' as const, proven: false } }
+    const network = { ...plainMachineSettings, network: { kind: 'dhcp' as const } }
+    expect(proposeDockerfile({ ...fedora, equipment: [] }, network)).toMatchObject({
+      failure: { code: 'setting-unavailable', facts: { setting: 'network' } },
+    })
+  })
+
+  it('unpacks what Arch’s images leave out of the C library when a language is chosen', () => {
+    const changes = {
+      distribution: release('arch', ''),
+      recipe: { family: 'arch' as const, proven: false },
+    }
+    const { dockerfile } = proposal(changes, { locale: 'de_DE.UTF-8' })
+    expect(dockerfile).toMatch(/^RUN sed -i '\/\^NoExtract\.\*i18n\/d' \/etc\/pacman.conf$/m)
+    expect(dockerfile).toMatch(/pacman -Syu --noconfirm \\\n/)
+    expect(proposal(changes).dockerfile).toContain('--needed')
+  })
+
+  it('adds firmware for real hardware where it is chosen, from the part of the archive that has it', () => {
+    const adds = (changes: Partial<ImageFacts>) => proposal(changes, { deviceFirmware: true })
+    const twelve = adds({})
+    expect(twelve.adds).toEqual(
+      expect.arrayContaining(['firmware-linux-nonfree', 'firmware-iwlwifi', 'intel-microcode']),
+    )
+    expect(twelve.dockerfile).toMatch(/sed -i -E[^]*non-free-firmware[^]*apt-get update/)
+    expect(adds({ architecture: 'arm64' }).adds).not.toContain('intel-microcode')
+    const eleven = adds({ distribution: release('debian', '11') }).dockerfile
+    expect(eleven).toContain('& non-free/')
+    expect(eleven).not.toContain('non-free-firmware')
+    expect(proposal({}).dockerfile).not.toMatch(/non-?free/)
+    expect(proposal({ ...preparedDebian, equipment: [] }, { deviceFirmware: true }).adds).toContain(
+      'firmware-realtek',
+    )
+    const fedora = { recipe: { family: 'fedora' as const, proven: false }, packageManager: 'dnf' as const }
+    expect(adds(fedora).dockerfile).toMatch(/install_weak_deps=1 \\\n {6}linux-firmware/)
+  })
+
   it('has none for an unknown distribution, or without a package manager', () => {
     expect(recipeOf(release('plan9', '4'), 'apt')).toBeNull()
     expect(recipeOf(release('debian', '12'), null)).toBeNull()
@@ -164,6 +251,7 @@ describe('the builder’s answer', () => {
     ['error: failed retrieving file core.db from mirror', 'network'],
     ['write error: No space left on device', 'space'],
     ["E: You don't have enough free space in /var/cache/apt/archives/.", 'space'],
+    ['exec /bin/sh: exec format error', 'architecture'],
     ['E: Unable to locate package linux-image-amd64', 'step'],
   ])('%s is for want of: %s', (line, reason) => {
     const { failure } = watch(

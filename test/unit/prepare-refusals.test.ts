@@ -52,7 +52,7 @@ async function build(
   }
   const built = await buildDisk(context, {
     source,
-    settings: { ...defaultBuildSettings, preparation: { dockerfile: null } },
+    settings: { ...defaultBuildSettings, preparation: { dockerfile: null, anew: false } },
     outputPath: join(folder, 'disk.img'),
     library: openLibrary(join(folder, 'library'), () => undefined),
   })

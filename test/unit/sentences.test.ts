@@ -35,6 +35,8 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
     output: 'E: no\nreturned 100',
   },
   'setting-unmet': { image: 'a:1', setting: 'ssh' },
+  'setting-unavailable': { image: 'a:1', setting: 'locale' },
+  'init-unknown': { image: 'a:1', path: '/sbin/init' },
   'setting-invalid': { setting: 'network', reason: 'it has no address' },
   'tar-invalid': { offset: 512, reason: 'a wrong checksum' },
   'size-too-small': { sizeBytes: 1e9, neededBytes: 1_231_000_000 },

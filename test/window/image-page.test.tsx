@@ -12,6 +12,7 @@ import {
   fullTopics,
   host,
   images,
+  machineFacts,
   machineImage,
   unprovenDisk,
 } from './support/samples'
@@ -32,7 +33,7 @@ describe('the chain', () => {
       '|Partition|MBR|Slipway adds it',
       '|Boot loader|BIOS + UEFI|Slipway adds it',
       '|Kernel|6.1.0-37-amd64|in the image',
-      '|Init|systemd|in the image',
+      '|Init|systemd|no network',
       '|Apps|/bin/bash|in the image',
     ])
   })
@@ -53,6 +54,37 @@ describe('the chain', () => {
     ).toBeTruthy()
     expect(fake.inputsOf('buildDisk')).toEqual([])
     expect(fake.inputsOf('proposeDockerfile')).toEqual([])
+  })
+
+  it('says what a machine that boots will not have, and what is known of the image', async () => {
+    const fake = await openWindow(fullTopics)
+    const bob = { name: 'bob', id: 1000, hasPassword: false, hasKeys: true }
+    const applications = {
+      ...machineFacts.applications,
+      ...{
+        environment: ['PATH=/bin', 'TOKEN=secret'],
+        volumes: ['/data'],
+        user: 'www',
+        workingDirectory: '/srv',
+      },
+    }
+    fake.answer('inspectImage', {
+      ok: true,
+      value: { ...machineFacts, rootLogin: 'locked', users: [bob], applications },
+    })
+    await chooseIn('Images', MACHINE)
+    expect(chainWords()[4]).toBe('|Init|systemd|no login, no network')
+    await change(() => screen.getByRole('tab', { name: /^Init/ }).click())
+    const init = screen.getByRole('tabpanel').textContent
+    expect(init).toContain('Nobody can log in to this machine')
+    expect(init).toContain('It will have no network')
+    expect(init).toContain('bob (key)')
+    await change(() => screen.getByRole('tab', { name: /^Apps/ }).click())
+    const apps = screen.getByRole('tabpanel').textContent
+    for (const fact of ['apt', 'www', '/srv', 'TOKEN', '/data']) expect(apps).toContain(fact)
+    expect(apps).not.toContain('secret')
+    // Neither keeps it from being built.
+    expect(isEnabled('Build disk')).toBe(true)
   })
 
   it('shows the panel of the chosen link', async () => {

@@ -210,7 +210,9 @@ describe('the machine’s settings', () => {
     await type('Passphrase', 'password')
     await press('Set')
     await waitForSet()
-    expect((await built(fake)).wifi).toEqual({
+    const chosen = await built(fake)
+    expect(chosen.deviceFirmware).toBe(true)
+    expect(chosen.wifi).toEqual({
       name: 'IEEE',
       key: 'f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e',
     })
@@ -225,12 +227,14 @@ describe('the machine’s settings', () => {
     await tick('Swap file')
     await openLink('Kernel')
     await tick('Boot entry with a serial console')
+    await tick('Firmware for real hardware')
     await openLink('Apps')
     await tick('Run the start command')
     expect(await built(fake)).toMatchObject({
       growRoot: true,
       swapBytes: 1_000_000_000,
       serialConsole: true,
+      deviceFirmware: true,
       runCommand: true,
     })
   })

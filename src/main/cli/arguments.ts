@@ -31,6 +31,8 @@ export type Command =
       settings: BuildSettings
       /** A file with settings of the machine. */
       machineFile: string | null
+      /** A file with the Dockerfile of the preparation; null for the proposed one, or for none. */
+      dockerfile: string | null
     }
   | { name: 'prepare'; json: boolean; image: string; machineFile: string | null }
   | {
@@ -230,6 +232,8 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       manifest: { type: 'boolean', default: false },
       prove: { type: 'boolean', default: false },
       prepare: { type: 'boolean', default: false },
+      'prepare-anew': { type: 'boolean', default: false },
+      dockerfile: { type: 'string' },
       machine: { type: 'string' },
       'kernel-arguments': { type: 'string', default: defaultBuildSettings.kernelArguments },
     } as const satisfies Options
@@ -242,6 +246,7 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
     if (!buildSettingsSchema.shape.kernelArguments.safeParse(kernelArguments).success) {
       throw new UsageError('--kernel-arguments takes at most 1000 characters of plain ASCII.')
     }
+    const isPrepared = values.prepare || values['prepare-anew'] || values.dockerfile !== undefined
     const settings: BuildSettings = {
       ...defaultBuildSettings,
       sizeBytes,
@@ -252,14 +257,15 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
       manifest: values.manifest,
       prove: values.prove,
       kernelArguments,
-      preparation: values.prepare ? { dockerfile: null } : null,
+      preparation: isPrepared ? { dockerfile: null, anew: values['prepare-anew'] } : null,
     }
     if (values.prove && !settings.boot) throw new UsageError('--prove does not go with --no-boot.')
     if (values.prove && ['gz', 'xz', 'zst'].includes(settings.format)) {
       throw new UsageError('--prove does not go with a packed disk, which is not booted.')
     }
     const machineFile = values.machine ?? null
-    return { name: 'build', json: values.json, source, target, settings, machineFile }
+    const dockerfile = values.dockerfile ?? null
+    return { name: 'build', json: values.json, source, target, settings, machineFile, dockerfile }
   },
   preview(words) {
     const options = {

@@ -1,7 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { driveName } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
-import { defaultMachineSettings, type BuildSettings } from '../../shared/image'
+import { buildSettingsSchema, defaultMachineSettings, type BuildSettings } from '../../shared/image'
 import { formatBytes } from '../../shared/sentences'
 import { buildWork } from '../convert/build'
 import type { JobWork } from '../jobs/manager'
@@ -96,10 +97,15 @@ async function buildOnto(
 /** With the settings of the machine: the image's defaults where it is prepared, and what a file says. */
 async function completeSettings(
   source: TreeSource,
-  { settings, machineFile }: Extract<Command, { name: 'build' }>,
+  command: Extract<Command, { name: 'build' }>,
 ): Promise<Result<BuildSettings>> {
+  const { machineFile, dockerfile } = command
+  let { settings } = command
   let { machine } = settings
   if (settings.preparation !== null) {
+    const text = dockerfile === null ? ok(null) : await readDockerfile(dockerfile)
+    if (!text.ok) return text
+    settings = { ...settings, preparation: { ...settings.preparation, dockerfile: text.value } }
     const found = await source.inspect(new AbortController().signal)
     if (!found.ok) return found
     machine = defaultMachineSettings(found.value)
@@ -107,6 +113,20 @@ async function completeSettings(
   if (machineFile === null) return ok({ ...settings, machine })
   const read = await readMachineFile(machineFile, machine)
   return read.ok ? ok({ ...settings, machine: read.value }) : read
+}
+
+/** A Dockerfile as it is; `not-found`, or `setting-invalid` for what is none. */
+async function readDockerfile(path: string): Promise<Result<string>> {
+  let text
+  try {
+    text = await readFile(path, 'utf8')
+  } catch {
+    return fail('not-found', { what: `file ${path}` })
+  }
+  if (!buildSettingsSchema.shape.preparation.safeParse({ dockerfile: text }).success || text.trim() === '') {
+    return fail('setting-invalid', { setting: '--dockerfile', reason: 'the file is empty or too large' })
+  }
+  return ok(text)
 }
 
 /** What was asked for as something to build from; the engine is only looked for when it is needed. */

@@ -16,8 +16,9 @@ Lists the local images of the Docker Engine, newest first.`,
 
 Shows the Dockerfile by which “slipway build --prepare” would make the image
 bootable: what it lacks, and what the settings in FILE need.`,
-  build: `slipway build IMAGE -o DISK [--prepare] [--machine FILE] [--size SIZE] [--table mbr|gpt]
-              [--no-boot] [--manifest] [--prove] [--engine kernel|direct]
+  build: `slipway build IMAGE -o DISK [--prepare | --prepare-anew] [--dockerfile FILE] [--machine FILE]
+              [--size SIZE] [--table mbr|gpt] [--no-boot] [--manifest] [--prove]
+              [--engine kernel|direct]
               [--kernel-arguments WORDS] [--json]
 slipway build --archive PATH [--name NAME] [--platform OS/ARCHITECTURE] -o DISK …
 slipway build --rootfs TAR -o DISK …
@@ -35,6 +36,8 @@ ever started.
   --onto DEVICE       builds straight onto a drive, which erases all that is on it, with no file in between; may be
                       given several times. Asks, and takes the same options, as slipway flash
   --prepare           adds what the image lacks to boot, by docker build; IMAGE stays as it is
+  --prepare-anew      the same, although it was done before: with packages of today
+  --dockerfile FILE   prepares it by this Dockerfile, whose FROM is the image; slipway prepare --print shows one
   --machine FILE      settings of the machine as JSON, such as {"hostname": "kiosk", "sshServer": true};
                       passwords as crypt hashes, as openssl passwd -6 makes them
   --size SIZE         of the disk: 4G counts in 1024, 4GB in 1000; content plus headroom when not given

@@ -26,7 +26,15 @@ export async function readMachineFile(
   }
   const parsed = machineSettingsSchema.partial().strict().safeParse(raw)
   // JSON has no undefined, which the type alone cannot say.
-  if (parsed.success) return ok({ ...defaults, ...(parsed.data as Partial<MachineSettings>) })
+  if (parsed.success) {
+    const given = parsed.data as Partial<MachineSettings>
+    // Few adapters for Wi-Fi work without.
+    const isSaid = Object.hasOwn(raw as object, 'deviceFirmware')
+    const deviceFirmware = isSaid
+      ? given.deviceFirmware === true
+      : given.wifi != null || defaults.deviceFirmware
+    return ok({ ...defaults, ...given, deviceFirmware })
+  }
   const [issue] = parsed.error.issues
   const setting = issue?.path.join('.') ?? ''
   return fail('setting-invalid', {

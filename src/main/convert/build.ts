@@ -280,7 +280,7 @@ async function prepareTree(
   // Said before minutes are spent on it.
   const architecture = boot ? checkArchitecture(image) : ok(null)
   if (!architecture.ok) return architecture
-  return source.prepare(image, preparation.dockerfile, machine, context)
+  return source.prepare(image, preparation, machine, context)
 }
 
 /** Writes what goes along with a finished disk. Without it the disk is as good: a drive is then written whole. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { fail, ok, type Result } from '../../shared/failure'
 import {
+  bootableArchitectures,
   defaultDiskBytes,
   headroomBytes,
   neededDiskBytes,
@@ -13,7 +14,6 @@ import type { InspectedImage } from '../source/tree-source'
 import { serialPortOf } from './boot-files'
 import { diskSectors } from './direct/partitions'
 import { joinEdits, machineEdits, noEdits, type TreeEdits } from './edits'
-import { bootableArchitectures } from './loaders/find'
 import { settingsEdits } from './machine/machine-edits'
 import { ownHostname } from './machine/own-files'
 
@@ -146,7 +146,7 @@ export function smallestDiskBytes(tree: TreeSize, table: PartitionTable, boots: 
 
 /** Refuses an image for computers that there are no boot loaders for: `image-architecture`. */
 export function checkArchitecture({ name, architecture }: InspectedImage): Result<null> {
-  if (bootableArchitectures.includes(architecture)) return ok(null)
+  if (bootableArchitectures.some((known) => known === architecture)) return ok(null)
   const supported = bootableArchitectures.join(' and ')
   return fail('image-architecture', { image: name, architecture, supported })
 }

@@ -1,8 +1,11 @@
 import type Docker from 'dockerode'
-import { ok } from '../../shared/failure'
+import { fail, ok, type Result } from '../../shared/failure'
+import { engineRuns, type ImageFacts } from '../../shared/image'
 import { buildPreparedImage } from '../prepare/build-image'
 import { proposeDockerfile } from '../prepare/propose'
 import type { TreeSource } from '../source/tree-source'
+import { engineArchitectures } from './architectures'
+import { engineFailure } from './container'
 import { prepareExport } from './export'
 import { inspectImage } from './inspect'
 
@@ -14,11 +17,13 @@ import { inspectImage } from './inspect'
 export function imageSource(docker: Docker, imageId: string): TreeSource {
   return {
     inspect: (signal) => inspectImage(docker, imageId, signal),
-    async prepare(image, dockerfile, machine, context) {
+    async prepare(image, { dockerfile, anew }, machine, context) {
+      const possible = await checkRuns(docker, image)
+      if (!possible.ok) return possible
       const proposed = dockerfile === null ? proposeDockerfile(image, machine) : null
       if (proposed?.ok === false) return proposed
       const text = dockerfile ?? proposed?.value.dockerfile ?? ''
-      const preparation = { baseId: image.id, baseName: image.name, dockerfile: text }
+      const preparation = { baseId: image.id, baseName: image.name, dockerfile: text, anew }
       const built = await buildPreparedImage(docker, preparation, context)
       if (!built.ok) return built
       const source = imageSource(docker, built.value)
@@ -31,4 +36,14 @@ export function imageSource(docker: Docker, imageId: string): TreeSource {
     // By the id that was inspected: a name may mean another image by now.
     prepareExport: (image, context) => prepareExport(docker, image.id, context),
   }
+}
+
+/** Refuses what the engine's computer surely cannot run: `preparation-failed`. */
+async function checkRuns(docker: Docker, image: ImageFacts): Promise<Result<null>> {
+  try {
+    if (engineRuns(await engineArchitectures(docker), image.architecture) !== false) return ok(null)
+  } catch (error) {
+    return { ok: false, failure: engineFailure(error, image.name) }
+  }
+  return fail('preparation-failed', { image: image.name, reason: 'architecture', step: '', output: '' })
 }

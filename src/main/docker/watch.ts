@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { ImageSummary } from '../../shared/image'
 import type { EngineState } from '../../shared/ipc/contract'
+import { engineArchitectures } from './architectures'
 import { asReadable, errorText, findEngine, type Engine } from './connect'
 import { removeStaleContainers } from './container'
 import { listImages } from './images'
@@ -60,8 +61,10 @@ export function watchEngine(find: () => Promise<Result<Engine>> = () => findEngi
     try {
       await removeStaleContainers(engine.docker)
       setImages(await listImages(engine.docker))
+      const architectures = await engineArchitectures(engine.docker)
       current = engine
-      setState({ state: 'ready', name: engine.name, version: engine.version, socket: engine.socket })
+      const { name, version, socket } = engine
+      setState({ state: 'ready', name, version, socket, architectures })
       const events = await openEvents(engine.docker, closing.signal)
       // Once more, for what happened between the first list and the first event.
       setImages(await listImages(engine.docker))

@@ -14,7 +14,7 @@ const BASE_LABEL = 'slipway.base'
 /** Lines of a failed step that are handed on; all of them are in the log. */
 const KEPT_LINES = 200
 /** Times, and milliseconds between them, that containers of a cancelled build are looked for: the engine ends them by itself. */
-const CLEAN_UP = { tries: 20, interval: 250 }
+const CLEAN_UP = { tries: 40, interval: 250 }
 
 /** What is to be prepared. */
 export interface Preparation {
@@ -23,11 +23,13 @@ export interface Preparation {
   /** For display. */
   baseName: string
   dockerfile: string
+  /** Not the one that was built before, nor what of it is the same. */
+  anew: boolean
 }
 
 /**
  * Builds a derived image, by the engine's own builder; or takes the one that
- * was built before of the same base and Dockerfile. Its output goes into the
+ * was built before of the same base and Dockerfile, unless it is to be made anew. Its output goes into the
  * job's log. Unless it succeeds, nothing of it is left.
  * @param docker the engine
  * @param preparation what from
@@ -41,13 +43,13 @@ export async function buildPreparedImage(
   context: Pick<JobContext, 'signal' | 'log'>,
 ): Promise<Result<string>> {
   const { signal, log } = context
-  const { baseId, baseName } = preparation
+  const { baseId, baseName, anew } = preparation
   signal.throwIfAborted()
   const hash = createHash('sha256').update(`${baseId}\n${preparation.dockerfile}`).digest('hex')
   const own = { label: [`${PREPARED_LABEL}=${hash}`] }
   try {
     const [known] = await docker.listImages({ filters: { ...own, dangling: ['false'] } })
-    if (known !== undefined) {
+    if (known !== undefined && !anew) {
       log(`prepared before: ${known.Id}`)
       return ok(fullImageId(known.Id))
     }
@@ -60,17 +62,17 @@ export async function buildPreparedImage(
   const watcher = watchBuild(log)
   let built: Result<string>
   try {
-    const answer = await docker.buildImage(
-      Readable.from([contextTar('Dockerfile', withLabels(preparation.dockerfile, labels))]),
-      {
-        t: tag,
-        rm: true,
-        forcerm: true,
-        // Without a `version`, the engine's own builder, which takes an image's id and needs nothing else.
-        ...networkOption(),
-        abortSignal: signal,
-      },
-    )
+    const from = await withoutTriggers(docker, baseId, labels)
+    const dockerfile = withLabels(preparation.dockerfile.replaceAll(baseId, from), labels)
+    const answer = await docker.buildImage(Readable.from([contextTar('Dockerfile', dockerfile)]), {
+      t: tag,
+      rm: true,
+      forcerm: true,
+      nocache: anew,
+      // Without a `version`, the engine's own builder, which takes an image's id and needs nothing else.
+      ...networkOption(),
+      abortSignal: signal,
+    })
     for await (const chunk of asReadable(answer)) watcher.push(chunk as Buffer)
     const failed = watcher.failure()
     if (failed !== null) built = fail('preparation-failed', { image: baseName, ...failed })
@@ -89,6 +91,30 @@ export async function buildPreparedImage(
   else await removeDangling(docker, [`${BASE_LABEL}=${baseId}`]).catch(() => undefined)
   signal.throwIfAborted()
   return built
+}
+
+/**
+ * An image without its ONBUILD instructions, which are meant for the sources of an application and would run first
+ * (docs.docker.com/reference/dockerfile, "ONBUILD"). A commit leaves them out and shares all layers.
+ * @param docker the engine
+ * @param imageId `sha256:…`
+ * @param labels by which what is left of a broken build is found
+ * @returns the id of the image to build from; the given one where it has none
+ */
+async function withoutTriggers(
+  docker: Docker,
+  imageId: string,
+  labels: Record<string, string>,
+): Promise<string> {
+  const { Config } = await docker.getImage(imageId).inspect()
+  const triggers = (Config as { OnBuild?: string[] | null } | null)?.OnBuild ?? []
+  if (triggers.length === 0) return imageId
+  const container = await docker.createContainer({ Image: imageId, Cmd: ['never-started'], Labels: labels })
+  try {
+    return fullImageId(((await container.commit()) as { Id: string }).Id)
+  } finally {
+    await container.remove({ v: true, force: true })
+  }
 }
 
 /**
@@ -178,35 +204,42 @@ export function watchBuild(log: (line: string) => void): BuildWatcher {
   }
 }
 
+const architectureWords = /exec format error/i
 /** What the package managers say when there is no network, and everybody says when the disk is full. */
 const spaceWords = /No space left on device|enough free space|Disk full|needs \d+ ?[KMG]i?B (?:more )?space/i
 const networkWords =
   /Temporary failure resolving|Could not resolve|Could not connect to|Network is unreachable|Connection timed out|temporary error \(try again later\)|Curl error|Failed to connect|failed retrieving file|Name or service not known|Could not download/i
 
-function reasonOf(output: string): 'space' | 'network' | 'step' {
+function reasonOf(output: string): 'architecture' | 'space' | 'network' | 'step' {
+  if (architectureWords.test(output)) return 'architecture'
   if (spaceWords.test(output)) return 'space'
   return networkWords.test(output) ? 'network' : 'step'
 }
 
-/** Takes away what a broken build left: its container first, which is in the way of the layers. */
+/**
+ * Takes away what a broken build left: its container first, which is in the way of the layers. After a cancel the
+ * engine ends that container by itself, and for a while it can neither be removed nor is it gone.
+ */
 async function removeRemains(docker: Docker, label: string[], wasCancelled: boolean): Promise<void> {
+  let wasSeen = false
   for (let tries = wasCancelled ? CLEAN_UP.tries : 1; tries > 0; tries--) {
-    const found = await docker.listContainers({ all: true, filters: { label } })
-    for (const { Id, Labels } of found) {
-      // One that a job reads an earlier image of the same kind from stays.
-      if (Labels[JOB_LABEL] === undefined) await ignoringGone(docker.getContainer(Id).remove({ force: true }))
-    }
-    await removeDangling(docker, label)
-    if (found.length > 0) break
+    // One that a job reads an earlier image of the same kind from stays.
+    const containers = await docker.listContainers({ all: true, filters: { label } })
+    const own = containers.filter(({ Labels }) => Labels[JOB_LABEL] === undefined)
+    for (const { Id } of own) await ignoringGone(docker.getContainer(Id).remove({ force: true }))
+    const left = await removeDangling(docker, label)
+    if (wasSeen && own.length === 0 && left === 0) return
+    wasSeen ||= own.length > 0
     if (tries > 1) await new Promise((resolve) => setTimeout(resolve, CLEAN_UP.interval))
   }
   await removeDangling(docker, label)
 }
 
-async function removeDangling(docker: Docker, label: string[]): Promise<void> {
-  for (const { Id } of await docker.listImages({ filters: { label, dangling: ['true'] } })) {
-    await ignoringGone(docker.getImage(Id).remove())
-  }
+/** Answers how many there were. */
+async function removeDangling(docker: Docker, label: string[]): Promise<number> {
+  const images = await docker.listImages({ filters: { label, dangling: ['true'] } })
+  for (const { Id } of images) await ignoringGone(docker.getImage(Id).remove())
+  return images.length
 }
 
 /** 404: gone. 409: in use, or its removal is under way. */

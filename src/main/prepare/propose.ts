@@ -1,6 +1,7 @@
 import { fail, ok, type Result } from '../../shared/failure'
 import { isBootable, unmetSettings, type ImageFacts, type RecipeFamily } from '../../shared/image'
 import type { MachineSettings } from '../../shared/machine'
+import { recipeObstacle, replacesInit } from '../../shared/recipe'
 import type { PackagePurpose, Recipe } from './recipe'
 import { alpine } from './recipes/alpine'
 import { arch } from './recipes/arch'
@@ -27,23 +28,28 @@ export interface Proposal {
  * it but which packages they take. Pure.
  * @param image what the image has
  * @param machine what was chosen
- * @returns `recipe-missing` for a distribution that no recipe is for
+ * @returns `recipe-missing` for a distribution that no recipe is for; `setting-unavailable` or `init-unknown` for what
+ *   its recipe cannot do
  */
 export function proposeDockerfile(image: ImageFacts, machine: MachineSettings): Result<Proposal> {
   if (image.recipe === null) {
     const distribution = image.distribution?.prettyName ?? ''
     return fail('recipe-missing', { image: image.name, distribution })
   }
+  const obstacle = recipeObstacle(image, machine)
+  if (obstacle !== null) return { ok: false, failure: obstacle }
   const { family, proven } = image.recipe
   const recipe = recipes[family]
-  const adds = [...new Set(purposesOf(image, machine).flatMap((purpose) => recipe.packages(purpose, image)))]
+  // Packages are for the init that the machine will have.
+  const kept = replacesInit(image) ? { ...image, init: null } : image
+  const adds = [...new Set(purposesOf(image, machine).flatMap((purpose) => recipe.packages(purpose, kept)))]
   const finish = isBootable(image) ? [] : recipe.finish(image)
   const lines = [
     `# Makes ${commentOf(image.name)} bootable. The image itself stays as it is.`,
     // By its id: its name may mean another image tomorrow.
     `FROM ${image.id}`,
     ...(adds.length + finish.length === 0 ? [] : ['USER root']),
-    ...(adds.length === 0 ? [] : recipe.install(adds, image)),
+    ...(adds.length === 0 ? [] : recipe.install(adds, kept)),
     ...finish,
   ]
   return ok({ dockerfile: `${lines.join('\n')}\n`, family, proven, adds })
@@ -54,7 +60,7 @@ function purposesOf(image: ImageFacts, machine: MachineSettings): PackagePurpose
   const purposes: [PackagePurpose, boolean][] = [
     ['kernel', lacks('kernel')],
     ['initramfs', lacks('initramfs')],
-    ['init', lacks('init')],
+    ['init', lacks('init') || replacesInit(image)],
     ['hardware', !isBootable(image)],
   ]
   return [

@@ -87,6 +87,8 @@ const equipmentPaths: Record<Equipment, readonly string[]> = {
   'systemd-resolved': ['/usr/lib/systemd/systemd-resolved', '/lib/systemd/systemd-resolved'],
   NetworkManager: ['/usr/sbin/NetworkManager', '/usr/bin/NetworkManager'],
   ifup: ['/sbin/ifup', '/usr/sbin/ifup'],
+  // What all distributions have of it, however their packages are cut: Realtek's, Qualcomm's, AMD's.
+  firmware: ['/lib/firmware/rtw88', '/lib/firmware/ath10k', '/lib/firmware/amdgpu'],
 }
 
 /** What images for containers mask so that systemd keeps quiet in them (Red Hat's ubi-init, openSUSE's and others' Dockerfiles). */

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Failure, Result } from '../../shared/failure'
-import type { ImageFacts } from '../../shared/image'
+import type { BuildSettings, ImageFacts } from '../../shared/image'
 import type { JobContext } from '../../shared/job'
 import type { MachineSettings } from '../../shared/machine'
 import type { DiskSource } from '../convert/direct/source'
@@ -30,13 +30,13 @@ export interface TreeSource {
    * Makes a tree of it that can boot, by the recipe for its distribution or by another Dockerfile; null where
    * nothing can be installed. The tree itself stays as it is.
    * @param image what `inspect` found
-   * @param dockerfile null for the recipe's
+   * @param preparation by which Dockerfile, null for the recipe's, and whether anew
    * @throws the signal's reason when cancelled
    */
   prepare:
     | ((
         image: InspectedImage,
-        dockerfile: string | null,
+        preparation: NonNullable<BuildSettings['preparation']>,
         machine: MachineSettings,
         context: Pick<JobContext, 'signal' | 'log'>,
       ) => Promise<Result<PreparedTree>>)

@@ -66,6 +66,7 @@ export function PlacePage(props: {
           settings={own.settings}
           onSettings={(change) => setOwn((before) => ({ ...before, settings: change(before.settings) }))}
           host={host}
+          runs={engine?.state === 'ready' ? engine.architectures : null}
           job={jobs.find(({ id }) => id === own.jobId) ?? null}
           onStarted={(jobId) => setOwn((before) => ({ ...before, jobId }))}
           onShowDisk={(id) => onPlace({ kind: 'disk', id })}

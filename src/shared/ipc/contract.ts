@@ -3,7 +3,13 @@ import { diskRecordSchema } from '../disk'
 import { driveSchema, refusalReasons } from '../drive'
 import { failureSchema, type Result } from '../failure'
 import { MAXIMUM_TARGETS } from '../helper-protocol'
-import { buildSettingsSchema, imageFactsSchema, imageSummarySchema, recipeFamilies } from '../image'
+import {
+  buildSettingsSchema,
+  engineArchitecturesSchema,
+  imageFactsSchema,
+  imageSummarySchema,
+  recipeFamilies,
+} from '../image'
 import { jobSnapshotSchema } from '../job'
 import { machineSettingsSchema } from '../machine'
 import { machineChoiceSchema, previewStateSchema, typingPlaces } from '../preview'
@@ -142,7 +148,13 @@ export const droppedPath = z.string().min(1).max(4096)
 /** How the engine stands. `tried` and `socket` are for display. */
 const engineState = z.discriminatedUnion('state', [
   z.object({ state: z.literal('connecting') }),
-  z.object({ state: z.literal('ready'), name: z.string(), version: z.string(), socket: z.string() }),
+  z.object({
+    state: z.literal('ready'),
+    name: z.string(),
+    version: z.string(),
+    socket: z.string(),
+    architectures: engineArchitecturesSchema,
+  }),
   z.object({ state: z.literal('unavailable'), failure: failureSchema }),
 ])
 export type EngineState = z.infer<typeof engineState>

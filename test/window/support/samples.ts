@@ -309,6 +309,7 @@ export const drives: ListedDrive[] = [freeDrive, mountedDrive, smallDrive, syste
 
 export const engineReady: TopicValue<'engine'> = {
   state: 'ready',
+  architectures: { own: 'amd64', emulated: [] },
   name: 'Docker',
   version: '27.3.1',
   socket: '/var/run/docker.sock',

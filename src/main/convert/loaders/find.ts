@@ -52,9 +52,6 @@ const efiNames: Readonly<Record<string, { suffix: string; grubFolder: string }>>
 /** Debian's and Ubuntu's GRUB look for their configuration in a folder of their own. */
 const configurationPaths = ['EFI/debian/grub.cfg', 'EFI/ubuntu/grub.cfg']
 
-/** Go's names of the architectures that there are boot loaders for. */
-export const bootableArchitectures: readonly string[] = Object.keys(efiNames)
-
 /**
  * Looks for boot loaders, place by place; BIOS and UEFI may come from two of them. What is found is judged before
  * it is taken: its size is bounded, and it has to be what its name says.

@@ -34,16 +34,19 @@ export const alpine: Recipe = {
       case 'timeZone':
         return ['tzdata']
       case 'locale':
-        // musl has no locales but C.UTF-8.
-        return []
       case 'keyboard':
-        return ['kbd-bkeymaps']
+        // It has none (families in src/shared/recipe.ts).
+        return []
       case 'grow':
         return ['sfdisk', 'partx', 'e2fsprogs-extra']
+      case 'firmware':
+        return ['linux-firmware']
     }
   },
   install: (packages) => ['RUN apk add --no-cache \\', `      ${packages.join(' \\\n      ')}`],
   finish: () => [
+    // What the inittab of its images calls OpenRC from, in the place of any other init.
+    'RUN ln -sf /bin/busybox /sbin/init',
     `RUN ${Object.entries(runlevels)
       .flatMap(([level, services]) => services.map((service) => `rc-update add ${service} ${level}`))
       .join(' \\\n && ')}`,

@@ -6,13 +6,13 @@ export const arch: Recipe = {
   packages(purpose) {
     switch (purpose) {
       case 'kernel':
-        return ['linux', 'amd-ucode', 'intel-ucode']
+        return ['linux']
       case 'initramfs':
         return ['mkinitcpio']
       case 'init':
         return ['systemd-sysvcompat']
       case 'hardware':
-        return ['base', 'linux-firmware', 'e2fsprogs', 'kbd', 'iproute2']
+        return ['base', 'e2fsprogs', 'kbd', 'iproute2']
       case 'ssh':
         return ['openssh']
       case 'sudo':
@@ -26,12 +26,17 @@ export const arch: Recipe = {
       case 'grow':
         return ['util-linux', 'e2fsprogs']
       case 'locale':
+        return ['glibc']
+      case 'firmware':
+        return ['linux-firmware', 'amd-ucode', 'intel-ucode']
       case 'network':
         return []
     }
   },
   install: (packages) => [
-    'RUN pacman -Syu --noconfirm --needed \\',
+    // Its images leave the descriptions of languages out, which come with the C library: that is unpacked again.
+    ...(packages.includes('glibc') ? ["RUN sed -i '/^NoExtract.*i18n/d' /etc/pacman.conf"] : []),
+    `RUN pacman -Syu --noconfirm ${packages.includes('glibc') ? '' : '--needed '}\\`,
     ...packages.map((name) => `      ${name} \\`),
     ' && pacman -Scc --noconfirm',
   ],

@@ -1,5 +1,8 @@
 import type { Recipe } from '../recipe'
 
+/** Its packages only recommend one another, and those for Intel's Wi-Fi have other names in each release (linux-firmware.spec). */
+const firmware = ['linux-firmware', "'iwl*-firmware'", 'microcode_ctl']
+
 /** Fedora, RHEL and its kin, with dracut and NetworkManager. Written from facts, not booted. */
 export const fedora: Recipe = {
   family: 'fedora',
@@ -12,7 +15,7 @@ export const fedora: Recipe = {
       case 'init':
         return ['systemd', 'systemd-udev', 'passwd']
       case 'hardware':
-        return ['e2fsprogs', 'kbd', 'iproute', 'linux-firmware']
+        return ['e2fsprogs', 'kbd', 'iproute']
       case 'network':
         return ['NetworkManager']
       case 'ssh':
@@ -29,15 +32,23 @@ export const fedora: Recipe = {
         return ['kbd']
       case 'grow':
         return ['util-linux', 'e2fsprogs']
+      case 'firmware':
+        return firmware
     }
   },
   install(packages, image) {
     const manager = image.packageManager === 'microdnf' ? 'microdnf' : 'dnf'
-    return [
-      `RUN ${manager} install -y --setopt=install_weak_deps=0 \\`,
-      ...packages.map((name) => `      ${name} \\`),
-      ` && ${manager} clean all`,
-    ]
+    const steps = [
+      ['--setopt=install_weak_deps=0', packages.filter((name) => !firmware.includes(name))],
+      ['--setopt=install_weak_deps=1', packages.filter((name) => firmware.includes(name))],
+    ] as const
+    return steps
+      .filter(([, names]) => names.length > 0)
+      .flatMap(([option, names]) => [
+        `RUN ${manager} install -y ${option} \\`,
+        ...names.map((name) => `      ${name} \\`),
+        ` && ${manager} clean all`,
+      ])
   },
   finish: () => [
     // A container's kernel package leaves kernel and RAM disk out of /boot; hostonly would fit this machine alone.

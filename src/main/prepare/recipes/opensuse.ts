@@ -12,7 +12,7 @@ export const opensuse: Recipe = {
       case 'init':
         return ['systemd-sysvinit', 'udev', 'dbus-1']
       case 'hardware':
-        return ['kernel-firmware-all', 'e2fsprogs', 'kbd', 'iproute2']
+        return ['e2fsprogs', 'kbd', 'iproute2']
       case 'network':
         return ['NetworkManager']
       case 'ssh':
@@ -29,6 +29,8 @@ export const opensuse: Recipe = {
         return ['kbd']
       case 'grow':
         return ['util-linux', 'e2fsprogs']
+      case 'firmware':
+        return ['kernel-firmware-all', 'ucode-amd', 'ucode-intel']
     }
   },
   install: (packages) => [

@@ -1,5 +1,5 @@
 import type { Recipe } from '../recipe'
-import { aptInstall, aptPackages } from './debian'
+import { aptInstall, aptPackages, microcode } from './debian'
 
 /** Ubuntu. Its `linux-image-virtual` would boot in a virtual machine alone. */
 export const ubuntu: Recipe = {
@@ -9,8 +9,8 @@ export const ubuntu: Recipe = {
     switch (purpose) {
       case 'kernel':
         return ['linux-image-generic']
-      case 'hardware':
-        return [...common, 'linux-firmware']
+      case 'firmware':
+        return ['linux-firmware', ...microcode(image)]
       case 'network': {
         // Since 23.10 it is a package of its own.
         const isOwnPackage = Number.parseFloat(image.distribution?.version ?? '') >= 23.1
@@ -20,6 +20,6 @@ export const ubuntu: Recipe = {
         return common
     }
   },
-  install: aptInstall,
+  install: (packages) => aptInstall(packages),
   finish: () => [],
 }

@@ -1,9 +1,19 @@
 import { bootObstacle, type BootObstacle } from '../../../shared/bootable'
 import { pathForFormat } from '../../../shared/disk'
 import { useState } from 'react'
-import { unmetSettings, type BuildSettings, type ChainLinkName, type ImageFacts } from '../../../shared/image'
+import type { ChainLinkName } from '../../../shared/chain'
+import type { Failure } from '../../../shared/failure'
+import {
+  bootableArchitectures,
+  engineRuns,
+  unmetSettings,
+  type BuildSettings,
+  type EngineArchitectures,
+  type ImageFacts,
+} from '../../../shared/image'
 import type { CallValue, HostState } from '../../../shared/ipc/contract'
 import { isActive, type JobSnapshot } from '../../../shared/job'
+import { recipeObstacle } from '../../../shared/recipe'
 import { describeFailure, formatBytes } from '../../../shared/sentences'
 import { useCall } from '../../api/api'
 import { Button, LinkButton } from '../../ui/button'
@@ -14,7 +24,7 @@ import { plural } from '../../words'
 import type { MachineError } from '../machine/rules'
 import { linkTitles } from './chain'
 import styles from './convert.module.css'
-import { familyNames, type PreparationState, type Proposal } from './preparation'
+import { familyNames, type PreparationState } from './preparation'
 import { argumentsError, sizeError } from './disk-settings'
 
 /** What keeps a disk from being built, and the link where it can be mended, if there is one. */
@@ -38,12 +48,19 @@ export function buildObstacle(
   settings: BuildSettings,
   neededBytes: number,
   host: HostState | undefined,
+  runs: EngineArchitectures | null,
   errors: readonly MachineError[],
 ): Obstacle | null {
+  const wrongArchitecture = architectureObstacle(facts, settings, runs)
+  if (wrongArchitecture !== null) return wrongArchitecture
   const lacking = settings.boot && settings.preparation === null ? lack(facts, settings) : null
   if (lacking !== null) return lacking
   if (settings.preparation?.dockerfile?.trim() === '') {
     return { words: 'The Dockerfile of the preparation is empty.', link: null }
+  }
+  if (settings.boot && settings.preparation?.dockerfile === null) {
+    const impossible = recipeObstacle(facts, settings.machine)
+    if (impossible !== null) return obstacleOf(impossible, settings)
   }
   const tooSmall = sizeError(settings, neededBytes)
   if (tooSmall !== null) return { words: tooSmall, link: 'disk' }
@@ -75,8 +92,38 @@ function lack(facts: ImageFacts, settings: BuildSettings): Obstacle | null {
   }
   const [setting] = unmetSettings(facts, settings.machine)
   if (setting === undefined) return null
-  const failure = { code: 'setting-unmet', facts: { image: facts.name, setting } } as const
-  return { words: describeFailure(failure).happened, link: setting === 'grow' ? 'disk' : 'init' }
+  return obstacleOf({ code: 'setting-unmet', facts: { image: facts.name, setting } }, settings)
+}
+
+/** No boot loaders for the image's architecture, or an engine that cannot run it to prepare it. */
+function architectureObstacle(
+  facts: ImageFacts,
+  { boot, preparation }: BuildSettings,
+  runs: EngineArchitectures | null,
+): Obstacle | null {
+  const { name: image, architecture } = facts
+  if (boot && !bootableArchitectures.some((known) => known === architecture)) {
+    const supported = bootableArchitectures.join(' and ')
+    const failure = { code: 'image-architecture', facts: { image, architecture, supported } } as const
+    return { words: describeFailure(failure).happened, link: 'bootloader' }
+  }
+  if (preparation === null || runs === null || engineRuns(runs, architecture) !== false) return null
+  return {
+    words: `Cannot be prepared here: the image is for ${architecture} computers, and Docker runs on one for ${runs.own}, which cannot run its programs.`,
+    link: 'kernel',
+  }
+}
+
+/** A failure that is known before, with the link of the setting that it is about. */
+function obstacleOf(failure: Failure, { machine }: BuildSettings): Obstacle {
+  const words = describeFailure(failure).happened
+  if (failure.code === 'init-unknown') {
+    const isRoom = machine.growRoot || machine.swapBytes !== null
+    return { words, link: isRoom ? 'disk' : machine.locale === null ? 'applications' : 'init' }
+  }
+  const setting =
+    failure.code.startsWith('setting-') && 'setting' in failure.facts ? failure.facts.setting : ''
+  return { words, link: setting === 'grow' ? 'disk' : setting === 'firmware' ? 'kernel' : 'init' }
 }
 
 /** Why the disk cannot be booted when it is built, in a few words, or null when it can. */
@@ -104,6 +151,7 @@ export function BuildBar(props: {
   settings: BuildSettings
   estimate: CallValue<'estimateBuild'>
   host: HostState | undefined
+  runs: EngineArchitectures | null
   errors: readonly MachineError[]
   preparation: PreparationState
   /** Shows a link of the chain. */
@@ -121,19 +169,15 @@ export function BuildBar(props: {
   const build = useCall('buildDisk')
   const noProof = proofObstacle(props.facts, settings, props.host)
   const isBuilding = job !== null && isActive(job)
-  const obstacle = buildObstacle(props.facts, settings, estimate.neededBytes, props.host, props.errors)
+  const obstacleTo = (wish: BuildSettings): Obstacle | null =>
+    buildObstacle(props.facts, wish, estimate.neededBytes, props.host, props.runs, props.errors)
+  const obstacle = obstacleTo(settings)
   // A drive has its own size, and root's own engine writes files alone.
   const straight: BuildSettings = {
     ...settings,
     ...{ engine: 'direct', sizeBytes: null, format: 'raw', prove: false },
   }
-  const straightObstacle = buildObstacle(
-    props.facts,
-    straight,
-    estimate.neededBytes,
-    props.host,
-    props.errors,
-  )
+  const straightObstacle = obstacleTo(straight)
   const path = pathForFormat(chosenPath ?? estimate.outputPath, settings.format)
   const builtDisk = job?.state === 'succeeded' ? job.diskId : null
 
@@ -150,9 +194,13 @@ export function BuildBar(props: {
       props.onStarted(answer.value.jobId)
     }
   }
-  const failure = build.failure ?? choose.failure ?? preparation.failure
+  // What stands against a preparation is said as an obstacle already.
+  const failure = build.failure ?? choose.failure ?? (obstacle === null ? preparation.failure : null)
   const notes = [
-    isPrepared ? preparationNote(preparation.proposal) : null,
+    settings.preparation === null ? null : preparationNote(preparation, settings.preparation.anew),
+    isPrepared && props.runs !== null && engineRuns(props.runs, props.facts.architecture) === null
+      ? `The image is for ${props.facts.architecture}: where Docker cannot run its programs, preparing fails at once.`
+      : null,
     isPrepared && settings.sizeBytes === null
       ? 'The disk is made to fit.'
       : `${formatBytes(settings.sizeBytes ?? estimate.defaultBytes)}.`,
@@ -186,7 +234,7 @@ export function BuildBar(props: {
           {obstacle === null ? (
             <p id="build-note" className={styles.soft}>
               {notes.join(' ')}
-              {isPrepared && preparation.proposal !== null && (
+              {isPrepared && (preparation.isOwn || preparation.proposal !== null) && (
                 <>
                   {' '}
                   <LinkButton onPress={preparation.onShow}>Show how</LinkButton>
@@ -240,9 +288,11 @@ export function BuildBar(props: {
   )
 }
 
-function preparationNote(proposal: Proposal | null): string {
-  if (proposal === null) return 'Slipway prepares the image first.'
+function preparationNote({ proposal, isOwn }: PreparationState, anew: boolean): string {
+  const begin = anew ? 'Prepares the image anew first' : 'Prepares the image first'
+  if (isOwn) return `${begin}, by your Dockerfile.`
+  if (proposal === null) return `${begin}.`
   const added = plural(proposal.adds.length, 'package', 'packages')
   const proof = proposal.proven ? '' : ' (unproven)'
-  return `Prepares the image first: ${added} of ${familyNames[proposal.family]}${proof}.`
+  return `${begin}: ${added} of ${familyNames[proposal.family]}${proof}.`
 }

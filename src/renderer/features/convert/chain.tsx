@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components'
-import type { ChainLink, ChainLinkName } from '../../../shared/image'
+import type { ChainLink, ChainLinkName, ChainNote } from '../../../shared/chain'
 import { formatBytes } from '../../../shared/sentences'
 import { cx } from '../../ui/cx'
 import { CheckIcon, MissingIcon, PlusIcon } from '../../ui/icons'
@@ -18,12 +18,23 @@ export const linkTitles: Record<ChainLinkName, string> = {
 const stateWords: Record<ChainLink['state'], string> = {
   has: 'in the image',
   added: 'Slipway adds it',
+  lacking: 'not complete',
   wrong: 'missing',
+}
+
+const noteWords: Record<ChainNote, string> = {
+  architecture: 'cannot boot',
+  engine: 'cannot be added here',
+  'own-dockerfile': 'your Dockerfile',
+  login: 'nobody can log in',
+  network: 'no network',
+  'login-network': 'no login, no network',
 }
 
 const marks: Record<ChainLink['state'], ReactNode> = {
   has: <CheckIcon size={14} />,
   added: <PlusIcon size={14} />,
+  lacking: <MissingIcon size={14} />,
   wrong: <MissingIcon size={14} />,
 }
 
@@ -55,7 +66,9 @@ export function Chain(props: {
             <span className={styles.value} title={valueText(link)}>
               {valueText(link)}
             </span>
-            <span className={styles.state}>{link.words ?? stateWords[link.state]}</span>
+            <span className={styles.state}>
+              {link.words ?? (link.note === null ? stateWords[link.state] : noteWords[link.note])}
+            </span>
           </Tab>
         ))}
       </TabList>

@@ -1,16 +1,15 @@
 import { useEffect, useMemo, useState } from 'react'
+import { chainOf, type ChainLink, type ChainLinkName } from '../../../shared/chain'
 import {
   buildSettingsSchema,
-  chainOf,
   swapRoom,
   type BuildSettings,
-  type ChainLink,
-  type ChainLinkName,
+  type EngineArchitectures,
   type ImageFacts,
-  type RecipeFamily,
 } from '../../../shared/image'
 import type { HostState } from '../../../shared/ipc/contract'
 import { isActive, type JobSnapshot } from '../../../shared/job'
+import { initOfRecipe } from '../../../shared/recipe'
 import { formatBytes } from '../../../shared/sentences'
 import { useApi } from '../../api/api'
 import { Button } from '../../ui/button'
@@ -20,8 +19,15 @@ import { formatAge, useNow } from '../../words'
 import { machineErrors, type MachineError } from '../machine/rules'
 import { BuildBar, type ImageToWrite } from './build-bar'
 import { Chain } from './chain'
-import { LinkPanel } from './link-panel'
-import { familyNames, needsPreparation, settingsFor, useProposal } from './preparation'
+import { initNames, LinkPanel } from './link-panel'
+import {
+  canWriteDockerfile,
+  emptyDockerfile,
+  familyNames,
+  needsPreparation,
+  settingsFor,
+  useProposal,
+} from './preparation'
 import { PreparationSheet } from './preparation-sheet'
 import { useInspection, type Inspection } from './use-inspection'
 
@@ -36,6 +42,8 @@ export interface ImagePageProps {
   settings: BuildSettings | null
   onSettings: (change: (before: BuildSettings | null) => BuildSettings) => void
   host: HostState | undefined
+  /** What the engine can run, once it is known. */
+  runs: EngineArchitectures | null
   /** The last build of this image that was begun here. */
   job: JobSnapshot | null
   onStarted: (jobId: string) => void
@@ -69,7 +77,7 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
   const { proposal, failure } = useProposal(
     props.imageId,
     settings.machine,
-    isNeeded && settings.preparation !== null,
+    isNeeded && facts.recipe !== null && settings.preparation !== null,
   )
   useSaved(props.imageId, props.settings)
   const change = (changed: (before: BuildSettings) => BuildSettings): void =>
@@ -78,13 +86,14 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
   const swap = swapRoom(settings.machine)
   const errors = machineErrors(settings.machine)
   const links = withErrors(
-    chainOf(facts, settings, props.host?.engines[settings.engine].firmware ?? ['bios']),
+    chainOf(facts, settings, props.host?.engines[settings.engine].firmware ?? ['bios'], props.runs),
     facts,
     errors,
     settings.preparation !== null && settings.sizeBytes === null,
   )
   const name = chosen ?? links.find(({ state }) => state === 'wrong')?.name ?? 'disk'
-  const preparation = { isNeeded, proposal, failure, onShow: () => setShowsPreparation(true) }
+  const isOwn = isNeeded && canWriteDockerfile(facts)
+  const preparation = { isNeeded, isOwn, proposal, failure, onShow: () => setShowsPreparation(true) }
   return (
     <Page
       title={facts.name}
@@ -117,12 +126,13 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
           host={props.host}
         />
       </Chain>
-      {proposal !== null && settings.preparation !== null && (
+      {(isOwn || proposal !== null) && (
         <PreparationSheet
           imageName={facts.name}
           proposal={proposal}
-          dockerfile={settings.preparation.dockerfile}
-          onChange={(dockerfile) => change((before) => ({ ...before, preparation: { dockerfile } }))}
+          proposed={proposal?.dockerfile ?? emptyDockerfile(facts, settings.machine)}
+          preparation={settings.preparation}
+          onChange={(preparation) => change((before) => ({ ...before, preparation }))}
           isOpen={showsPreparation}
           onClose={() => setShowsPreparation(false)}
         />
@@ -136,21 +146,14 @@ function useSaved(imageId: string, settings: BuildSettings | null): void {
   const call = useApi()
   useEffect(() => {
     if (settings === null || !buildSettingsSchema.safeParse(settings).success) return
-    const timer = setTimeout(() => void call('saveSettings', { imageId, settings }), PAUSE)
+    // Preparing anew is for this once.
+    const { preparation } = settings
+    const kept = { ...settings, preparation: preparation === null ? null : { ...preparation, anew: false } }
+    const timer = setTimeout(() => void call('saveSettings', { imageId, settings: kept }), PAUSE)
     return () => {
       clearTimeout(timer)
     }
   }, [call, imageId, settings])
-}
-
-/** What a recipe brings as init. */
-const recipeInit: Record<RecipeFamily, string> = {
-  debian: 'systemd',
-  ubuntu: 'systemd',
-  alpine: 'OpenRC',
-  fedora: 'systemd',
-  arch: 'systemd',
-  opensuse: 'systemd',
 }
 
 /** The chain with what is to be mended in the settings, and with what a preparation will bring by name. */
@@ -165,9 +168,10 @@ function withErrors(
       return { ...link, state: 'wrong', words: 'needs a change' }
     }
     if (link.name === 'disk' && isSizedLater) return { ...link, value: { kind: 'text', text: 'made to fit' } }
-    if (link.state !== 'added' || link.value.kind !== 'none' || facts.recipe === null) return link
+    const isMade = link.state === 'added' || link.state === 'lacking'
+    if (!isMade || link.value.kind !== 'none' || facts.recipe === null) return link
     const { family } = facts.recipe
-    const text = link.name === 'init' ? recipeInit[family] : `from ${familyNames[family]}`
+    const text = link.name === 'init' ? initNames[initOfRecipe(family)] : `from ${familyNames[family]}`
     return { ...link, value: { kind: 'text', text } }
   })
 }

@@ -1,14 +1,23 @@
 import type { ReactNode } from 'react'
 import type { HostState } from '../../../shared/ipc/contract'
-import type { BuildSettings, ChainLinkName, ImageFacts } from '../../../shared/image'
+import { lacksOf, type ChainLinkName, type Comfort } from '../../../shared/chain'
+import { bootableArchitectures, type BuildSettings, type ImageFacts } from '../../../shared/image'
+import { initOfRecipe, replacesInit } from '../../../shared/recipe'
 import { describeFailure, formatBytes } from '../../../shared/sentences'
-import { LinkButton } from '../../ui/button'
+import { Button, LinkButton } from '../../ui/button'
 import { Facts } from '../../ui/facts'
 import { TextField } from '../../ui/field'
+import { Notice } from '../../ui/notice'
 import { SegmentBar } from '../../ui/segment-bar'
 import type { ChangeMachine, MachineFormProps } from '../machine/form'
 import { rootLogins } from '../machine/login'
-import { InitSettings, RoomSettings, SerialConsole, StartCommand } from '../machine/machine-settings'
+import {
+  DeviceFirmware,
+  InitSettings,
+  RoomSettings,
+  SerialConsole,
+  StartCommand,
+} from '../machine/machine-settings'
 import type { MachineError } from '../machine/rules'
 import { argumentsError, DiskSettings } from './disk-settings'
 import { familyNames, type PreparationState } from './preparation'
@@ -84,6 +93,11 @@ function Missing({ code, props }: { code: MissingCode; props: LinkPanelProps }) 
       <p className={styles.strong}>{text.happened}</p>
       <p>{noRecipe}</p>
       <p>{text.remedy}</p>
+      {props.preparation.isOwn && (
+        <div>
+          <Button onPress={props.preparation.onShow}>Write a Dockerfile for it…</Button>
+        </div>
+      )}
     </div>
   )
 }
@@ -96,7 +110,14 @@ const lacks: Record<MissingCode, string> = {
 
 /** What the preparation of the image adds to it, and the way to its Dockerfile. */
 function Prepared({ what, preparation }: { what: string; preparation: PreparationState }) {
-  const { proposal, onShow } = preparation
+  const { proposal, isOwn, onShow } = preparation
+  if (isOwn) {
+    return (
+      <p>
+        What your Dockerfile adds. <LinkButton onPress={onShow}>Show the Dockerfile</LinkButton>
+      </p>
+    )
+  }
   if (proposal === null) return <p>{what}</p>
   return (
     <>
@@ -181,13 +202,18 @@ function PartitionPanel({ settings, defaultBytes }: LinkPanelProps) {
   )
 }
 
-function BootLoaderPanel({ settings, host }: LinkPanelProps) {
+function BootLoaderPanel({ facts, settings, host }: LinkPanelProps) {
   const ability = host?.engines[settings.engine]
   return (
     <TwoSides
       image={<p>None that a computer could start from.</p>}
       slipway={
-        ability?.firmware.length === 0 ? (
+        !bootableArchitectures.some((known) => known === facts.architecture) ? (
+          <p>
+            Nothing: the image is for {facts.architecture} computers, and Slipway has boot loaders for{' '}
+            {bootableArchitectures.join(' and ')}.
+          </p>
+        ) : ability?.firmware.length === 0 ? (
           <p>
             Nothing: this computer has no boot loader to put on the disk. Missing:{' '}
             {ability.missing.join(', ')}. {ability.remedy}
@@ -257,14 +283,18 @@ function KernelPanel(props: LinkPanelProps) {
             description="Empty for most machines. The last console that is named is the main one."
             error={argumentsError(settings)}
           />
-          <SerialConsole {...formOf(props)} />
+          <div className={styles.size}>
+            <SerialConsole {...formOf(props)} />
+            <DeviceFirmware {...formOf(props)} />
+          </div>
         </div>
       )}
     </>
   )
 }
 
-const initNames: Record<NonNullable<ImageFacts['init']>['kind'], string> = {
+/** What people call each init. */
+export const initNames: Record<NonNullable<ImageFacts['init']>['kind'], string> = {
   systemd: 'systemd',
   openrc: 'OpenRC',
   sysvinit: 'sysvinit',
@@ -292,6 +322,7 @@ function InitPanel(props: LinkPanelProps) {
                 ['Init', facts.init === null ? null : initNames[facts.init.kind]],
                 ['Program', facts.init === null ? null : <code>{facts.init.path}</code>],
                 ['Login', rootLogins[facts.rootLogin]],
+                ['Users', usersText(facts)],
                 ['Network', facts.network === null ? 'not set up' : networkNames[facts.network]],
               ]}
             />
@@ -302,9 +333,11 @@ function InitPanel(props: LinkPanelProps) {
             {isAdded && (
               <Prepared
                 what={
-                  facts.init === null
-                    ? 'An init system, and what your settings need.'
-                    : 'What your settings need.'
+                  replacesInit(facts)
+                    ? `${facts.recipe === null ? 'An init' : initNames[initOfRecipe(facts.recipe.family)]} in the place of that init, which does not start a machine, and what your settings need.`
+                    : facts.init === null
+                      ? 'An init system, and what your settings need.'
+                      : 'What your settings need.'
                 }
                 preparation={preparation}
               />
@@ -316,14 +349,44 @@ function InitPanel(props: LinkPanelProps) {
           </>
         }
       />
+      {(facts.init !== null || isAdded) && <Lacks lacks={lacksOf(facts, settings.machine)} />}
       {(facts.init !== null || isAdded) && <InitSettings {...formOf(props)} />}
     </>
   )
 }
 
+const lackTexts: Record<Comfort, string> = {
+  login: 'Nobody can log in to this machine: no user has a password or a key. Users, below, gives one.',
+  network: 'It will have no network: nothing in the image sets one up. Network, below, does.',
+}
+
+/** What most people want of a machine and this one will not have. */
+function Lacks({ lacks }: { lacks: readonly Comfort[] }) {
+  if (lacks.length === 0) return null
+  return (
+    <Notice>
+      {lacks.map((lack) => (
+        <p key={lack}>{lackTexts[lack]}</p>
+      ))}
+    </Notice>
+  )
+}
+
+/** The users beside root, and what lets them in; null when there are none. */
+function usersText({ users }: ImageFacts): string | null {
+  const others = users.filter(({ name }) => name !== 'root')
+  const wayIn = ({ hasPassword, hasKeys }: ImageFacts['users'][number]): string => {
+    if (hasPassword) return hasKeys ? 'password, key' : 'password'
+    return hasKeys ? 'key' : 'cannot log in'
+  }
+  return others.length === 0 ? null : others.map((user) => `${user.name} (${wayIn(user)})`).join(', ')
+}
+
 function ApplicationsPanel(props: LinkPanelProps) {
   const { facts, settings } = props
-  const { entrypoint, command, ports } = facts.applications
+  const { entrypoint, command, ports, environment, volumes, user, workingDirectory } = facts.applications
+  // Values may be secret, and are of no use here.
+  const variables = environment.map((line) => line.split('=')[0] ?? '').filter((name) => name !== 'PATH')
   const start = [...entrypoint, ...command].join(' ')
   return (
     <>
@@ -332,7 +395,15 @@ function ApplicationsPanel(props: LinkPanelProps) {
           <Facts
             rows={[
               ['System', facts.distribution?.prettyName ?? 'unknown distribution'],
+              ['Packages by', facts.packageManager],
               ['Start command', start === '' ? 'none' : <code>{start}</code>],
+              ['Runs as', start === '' || user === '' ? null : user],
+              [
+                'In the folder',
+                start === '' || workingDirectory === '/' ? null : <code>{workingDirectory}</code>,
+              ],
+              ['Variables', variables.length === 0 ? null : variables.join(', ')],
+              ['Volumes', volumes.length === 0 ? null : `${volumes.join(', ')}: on the disk, like all else`],
               ['Ports', ports.length === 0 ? 'none named' : ports.join(', ')],
             ]}
           />

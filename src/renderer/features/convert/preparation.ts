@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react'
 import type { Failure } from '../../../shared/failure'
 import {
   defaultSettingsFor,
+  equippedSettings,
   isBootable,
   unmetSettings,
   type BuildSettings,
@@ -18,6 +19,8 @@ export type Proposal = CallValue<'proposeDockerfile'>
 /** How it stands with the preparation of an image. */
 export interface PreparationState {
   isNeeded: boolean
+  /** There is no recipe: the Dockerfile is the person's own. */
+  isOwn: boolean
   proposal: Proposal | null
   failure: Failure | null
   /** Shows the Dockerfile. */
@@ -43,18 +46,47 @@ export function needsPreparation(facts: ImageFacts, { boot, machine }: BuildSett
 
 /**
  * The settings that an image's page works with: those chosen, with a
- * preparation exactly where one is needed and there is a recipe for it.
+ * preparation exactly where one is needed and there is a recipe for it, or a Dockerfile of the person's own.
  * @param facts what the image has
  * @param chosen what was chosen now or before, or null
  */
 export function settingsFor(facts: ImageFacts, chosen: BuildSettings | null): BuildSettings {
   const settings = chosen ?? defaultSettingsFor(facts)
-  if (!needsPreparation(facts, settings) || facts.recipe === null) return { ...settings, preparation: null }
   const dockerfile = settings.preparation?.dockerfile ?? null
+  const isPossible = facts.recipe !== null || (dockerfile !== null && canWriteDockerfile(facts))
+  if (!needsPreparation(facts, settings) || !isPossible) return { ...settings, preparation: null }
+  const anew = settings.preparation?.anew ?? false
   return {
     ...settings,
-    preparation: { dockerfile: dockerfile === null ? null : fromImage(dockerfile, facts.id) },
+    preparation: { dockerfile: dockerfile === null ? null : fromImage(dockerfile, facts.id), anew },
   }
+}
+
+/** Whether only a Dockerfile of the person's own could prepare an image. */
+export function canWriteDockerfile({ recipe, file }: ImageFacts): boolean {
+  return recipe === null && file === null
+}
+
+/**
+ * What a person begins with where there is no recipe: a Dockerfile that says what it is for and does nothing yet.
+ * @param facts what the image has
+ * @param machine what was chosen
+ */
+export function emptyDockerfile(facts: ImageFacts, machine: MachineSettings): string {
+  const parts = { kernel: 'a kernel', initramfs: 'an initial RAM disk', init: 'an init system' }
+  const lacks = facts.missing.flatMap((part) => (part in parts ? [parts[part as keyof typeof parts]] : []))
+  const needs = unmetSettings(facts, machine).map((name) => equippedSettings[name][0].join(' and '))
+  return [
+    '# Slipway has no recipe for this image. Write below what installs its parts.',
+    ...(lacks.length === 0 ? [] : [`# It lacks: ${lacks.join(', ')}.`]),
+    ...(needs.length === 0 ? [] : [`# Your settings need: ${needs.join(', ')}.`]),
+    '# Slipway looks for /boot/vmlinuz-VERSION, /boot/initrd.img-VERSION and /sbin/init.',
+    '# No files of this computer are there. Those of another image come by:',
+    '#   COPY --from=IMAGE /PATH /PATH',
+    `FROM ${facts.id}`,
+    'USER root',
+    '',
+  ].join('\n')
 }
 
 /** A Dockerfile that was changed for an earlier image of the same name names that one's id: it is for this one now. */

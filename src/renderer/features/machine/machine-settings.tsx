@@ -99,6 +99,25 @@ export function SerialConsole({ machine, onChange }: MachineFormProps) {
   )
 }
 
+/** The setting of the link Kernel that real computers ask for: what their makers give drivers to load into them. */
+export function DeviceFirmware({ facts, machine, onChange }: MachineFormProps) {
+  const isThere = facts.equipment.includes('firmware')
+  return (
+    <Checkbox
+      isSelected={machine.deviceFirmware || isThere}
+      onChange={(deviceFirmware) => onChange((before) => ({ ...before, deviceFirmware }))}
+      isDisabled={isThere && !machine.deviceFirmware}
+      detail={
+        isThere
+          ? 'In the image.'
+          : 'What Wi-Fi, many graphics and some network adapters need from their makers, and corrections for processors. Not free software, and some hundred megabytes; a virtual machine needs none of it.'
+      }
+    >
+      Firmware for real hardware
+    </Checkbox>
+  )
+}
+
 /** The setting of the link Apps: what a container would run is run by the machine. */
 export function StartCommand({ facts, machine, onChange }: MachineFormProps) {
   const { entrypoint, command } = facts.applications

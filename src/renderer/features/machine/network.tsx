@@ -53,7 +53,12 @@ export function Network(props: MachineFormProps) {
         <Checkbox
           isSelected={wifi !== null}
           onChange={(isSelected) =>
-            onChange((before) => ({ ...before, wifi: isSelected ? { name: '', key: '' } : null }))
+            onChange((before) => ({
+              ...before,
+              wifi: isSelected ? { name: '', key: '' } : null,
+              // Few adapters work without; it can be taken back at the link Kernel.
+              deviceFirmware: before.deviceFirmware || (isSelected && props.facts.recipe !== null),
+            }))
           }
         >
           Join a Wi-Fi network

@@ -1,5 +1,5 @@
 import { MAXIMUM_PASSWORD_BYTES, machineSettingsSchema, type MachineSettings } from '../../../shared/machine'
-import type { ChainLinkName } from '../../../shared/image'
+import type { ChainLinkName } from '../../../shared/chain'
 
 /** What a setting that cannot be used is about, and why, in a sentence. */
 export interface MachineError {
