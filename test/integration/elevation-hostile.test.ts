@@ -329,21 +329,9 @@ describe('the helper by itself', () => {
     expect(await readdir(place)).toEqual(['secret'])
   })
 
-  test('knows no test switch where it is packaged, and no other arguments', async () => {
-    const packaged = join(folder, 'resources/helper')
-    await mkdir(packaged, { recursive: true })
-    await execa('cp', [helper, packaged])
+  test('takes no other arguments', async () => {
     const place = await meetingPlace(0o700, 0o600)
-    const ended = await execa(
-      process.execPath,
-      [join(packaged, 'helper.cjs'), place, '--test-loop-targets'],
-      {
-        reject: false,
-      },
-    )
-    expect(ended.stderr).toContain('usage')
     expect(await start(place, '--anything')).toBe(1)
     expect(await readdir(place)).toEqual(['secret'])
-    await rm(join(folder, 'resources'), { recursive: true })
   })
 })

@@ -181,7 +181,7 @@ async function buildDisk(): Promise<string> {
   if (!facts.ok) throw new Error(facts.failure.code)
   const defaults = defaultSettingsFor(facts.value)
   expect(facts.value.missing).toEqual(['kernel', 'initramfs', 'init', 'login', 'network'])
-  expect(defaults.preparation).toEqual({ dockerfile: null })
+  expect(defaults.preparation).toEqual({ dockerfile: null, anew: false })
   const outputPath = join(folder, 'disk.img')
   const manager = createJobManager()
   const commandLines = watchCommandLines()
