@@ -24,7 +24,7 @@ export default defineConfig({
         },
       },
       {
-        // One machine in QEMU with real USB sticks, and what can go wrong with them.
+        // One machine in QEMU with real USB sticks, and what can go wrong with them. By hand: it takes twelve minutes.
         test: {
           name: 'sticks',
           include: ['test/sticks/**/*.test.ts'],

@@ -113,7 +113,6 @@ async function everything(workspace) {
   }
   await vitest('integration', ['integration'], variables)
   await vitest('window, for real', ['e2e'], variables)
-  await vitest('real sticks', ['sticks'], variables)
   await part('containers', async () => report(await leakedContainers(engine.host)))
 }
 

@@ -16,7 +16,7 @@ import {
   inFolder,
   later,
   makeSticks,
-  MOUNTPOINT,
+  SHOWN_MOUNTPOINT,
   others,
   plugged,
   root,
@@ -103,7 +103,7 @@ test('lists all drives, and what speaks against each', async () => {
   }
   const mounted = driveOf(plugged.mounted, drives)
   expect(mounted.volumes.map(({ label }) => label)).toEqual(['PHOTOS'])
-  expect(mounted.mountpoints).toEqual([MOUNTPOINT])
+  expect(mounted.mountpoints).toEqual([SHOWN_MOUNTPOINT])
   expect(new Set(drives.map(({ key }) => key)).size).toBe(drives.length)
   // Neither in the names nor in what a terminal shows is anything that drives a terminal.
   expect(driveOf(plugged.reader, drives).name).toBe('A"$(id) `;\\e [31m')
@@ -150,7 +150,7 @@ describe('no byte is written to a drive', () => {
   })
 
   test('and what was mounted still is', async () => {
-    expect((await guest.find(plugged.mounted)).mountpoints).toEqual([MOUNTPOINT])
+    expect((await guest.find(plugged.mounted)).mountpoints).toEqual([SHOWN_MOUNTPOINT])
   })
 })
 

@@ -73,6 +73,8 @@ export async function makeSticks(): Promise<void> {
 export const DEVICE_AT = 'readlink -f /sys/bus/usb/devices/*-$1/*/host*/target*/*/block/* | sed s,.*/,/dev/,'
 /** Where somebody mounted a stick. */
 export const MOUNTPOINT = "/media/it's $(id)\ntwo"
+/** As it is shown: without the control character. */
+export const SHOWN_MOUNTPOINT = "/media/it's $(id)two"
 /** A disk on that stick. */
 export const DISK_ON_STICK = `${MOUNTPOINT}/disk.img`
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import type { ClaimedDevice } from './flash-device'
 
@@ -15,7 +16,8 @@ export async function ejectDrive(
   bus: string,
 ): Promise<boolean> {
   if (bus !== 'usb' || busPath === null || !(await device.isPresent())) return false
-  return writeFile(`${busPath}/delete`, '1', { flag: 'r+' }).then(
+  // Not to be read, not even by root (fs/kernfs/file.c, kernfs_fop_open), and nothing is made in its place.
+  return writeFile(`${busPath}/delete`, '1', { flag: constants.O_WRONLY }).then(
     () => true,
     () => false,
   )
