@@ -236,7 +236,8 @@ describe('the preview', () => {
     await press('Preview')
     await press('Machine…')
     const sheet = within(screen.getByRole('dialog'))
-    const isOffered = (name: string): boolean => !sheet.getByRole<HTMLInputElement>('radio', { name }).disabled
+    const isOffered = (name: string): boolean =>
+      !sheet.getByRole<HTMLInputElement>('radio', { name }).disabled
     expect(['BIOS', 'UEFI', 'UEFI with Secure Boot'].map(isOffered)).toEqual([false, true, true])
     expect(['USB stick', 'SATA drive', 'NVMe drive', 'virtio disk'].map(isOffered)).toEqual([
       true,
