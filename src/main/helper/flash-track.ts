@@ -1,7 +1,7 @@
 import type { Failure } from '../../shared/failure'
 import type { TargetState } from '../../shared/helper-protocol'
 import { DriveError } from './drive-io'
-import { type FlashDevice } from './flash-device'
+import type { FlashDevice } from './flash-device'
 import { NoAnswer, watchDevice, type WatchedDevice } from './flash-watch'
 import type { HelperJob } from './job'
 

@@ -1,5 +1,5 @@
 import { DriveError } from './drive-io'
-import { type FlashDevice } from './flash-device'
+import type { FlashDevice } from './flash-device'
 
 /** Milliseconds without an answer after which a drive is said to be stalled: cheap sticks think for some seconds. */
 export const STALL_TIME = 10_000
