@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { JOB_LABEL } from '../../src/main/docker/container'
 import { prepareExport } from '../../src/main/docker/export'
 import { inspectImage } from '../../src/main/docker/inspect'
+import { imageSource } from '../../src/main/docker/source'
 import type { InspectedImage } from '../../src/main/source/tree-source'
 import { openScope } from '../../src/main/jobs/scope'
 import { importImage, makeTar, startDaemon, type Daemon, type Member } from '../support/daemon'
@@ -255,6 +256,44 @@ describe('hostile images', () => {
 })
 
 describe('endings', () => {
+  test('a name that looks like another one when it is shortened does not take its place', async () => {
+    const facts = await factsOf([
+      { name: 'etc', type: '5' },
+      { name: 'etc/fstab', content: 'tmpfs /tmp tmpfs\n' },
+      // Go leaves out what is not ASCII where a header has room for ASCII alone (archive/tar, toASCII).
+      { name: 'etc/fstab\u00fc', content: 'tmpfs /nil tmpfs\n' },
+      { name: 'etc/hosts\u00fc', content: '' },
+      { name: 'etc/gshadow', content: `${'x'.repeat(300_000)}\n` },
+    ])
+    expect(facts.files.fstab?.text).toBe('tmpfs /tmp tmpfs\n')
+    // Larger than what is kept of a folder that is read at once.
+    expect(facts.files.gshadow?.text.length).toBe(300_001)
+  })
+
+  test('one container is enough for a job that looks at an image and exports it', async () => {
+    const id = await importImage(docker, makeTar([{ name: 'built-once', content: 'x' }]), null)
+    const create = vi.spyOn(docker, 'createContainer')
+    const scope = openScope()
+    const defer = (cleanUp: () => void | Promise<void>): void => scope.defer(cleanUp)
+    try {
+      const source = imageSource(docker, id)
+      const image = await source.inspect(signal(), undefined, defer)
+      if (!image.ok) throw new Error(image.failure.code)
+      const tree = await source.prepareExport(image.value, {
+        signal: signal(),
+        defer,
+        progress: () => undefined,
+      })
+      if (!tree.ok) throw new Error(tree.failure.code)
+      expect((await tree.value.files.read('/built-once', 10))?.toString()).toBe('x')
+      expect(create).toHaveBeenCalledTimes(1)
+    } finally {
+      await scope.close()
+      create.mockRestore()
+    }
+    expect(await ownContainers()).toEqual([])
+  })
+
   test('cancelling leaves no container', async () => {
     const id = await importImage(docker, makeTar([{ name: 'cancelled', content: 'b' }]), null)
     for (const milliseconds of [0, 5, 30, 60]) {

@@ -190,7 +190,9 @@ async function prepareBuild(
 ): Promise<Result<ReadyBuild>> {
   const engine = prepareEngine(settings.engine)
   if (!engine.ok) return engine
-  const original = await given.inspect(context.signal, readingOf(context))
+  const original = await given.inspect(context.signal, readingOf(context), (cleanUp) =>
+    context.defer(cleanUp),
+  )
   if (!original.ok) return original
   const made = await prepareTree(context, given, original.value, settings)
   if (!made.ok) return made

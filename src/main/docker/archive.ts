@@ -9,6 +9,11 @@ import { asReadable, statusCode } from './connect'
 /** Links followed in a row, as many as Linux follows (path_resolution(7)). */
 const LINK_LIMIT = 40
 const BLOCK = 512
+/** The folder that is read as a whole: an engine needs about 55 ms for each archive that it makes, however small (measured with 20.10). */
+const SETTINGS = '/etc'
+/** Bytes of its archive that are read, and of one file in it that are kept. */
+const FOLDER_LIMIT = 16 * 1024 * 1024
+const FOLDER_FILE_LIMIT = 256 * 1024
 
 /** What a tar header says (POSIX.1-2017, pax, "ustar Interchange Format"). */
 export interface TarHeader {
@@ -69,12 +74,32 @@ export function containerFiles(container: Docker.Container, abortSignal: AbortSi
     return stream
   }
 
+  let settings: Promise<FolderContent> | null = null
+  /** What lies in /etc, where most of what is asked for is: read once, as far as its limit. */
+  function settingsFolder(): Promise<FolderContent> {
+    settings ??= readSettings()
+    return settings
+  }
+  async function readSettings(): Promise<FolderContent> {
+    if ((await stat(SETTINGS))?.kind !== 'directory') return { names: [], files: new Map(), isWhole: false }
+    const stream = await open(SETTINGS)
+    try {
+      return await readFolder(stream)
+    } finally {
+      stream.destroy()
+    }
+  }
+
   return {
     stat,
     resolve,
     async read(path, limit) {
       const found = await resolve(path)
       if (found?.kind !== 'file') return null
+      if (found.path.startsWith(`${SETTINGS}/`)) {
+        const content = (await settingsFolder()).files.get(found.path.slice(1))
+        if (content?.length === found.sizeBytes) return content.subarray(0, limit)
+      }
       const stream = await open(found.path)
       try {
         const tar = tarReader(stream, limit + 64 * BLOCK)
@@ -89,6 +114,16 @@ export function containerFiles(container: Docker.Container, abortSignal: AbortSi
     async *list(path, limit) {
       const found = await resolve(path)
       if (found?.kind !== 'directory') return
+      if (found.path.startsWith(`${SETTINGS}/`)) {
+        const { names, isWhole } = await settingsFolder()
+        const parent = posix.dirname(found.path).slice(1)
+        if (isWhole) {
+          for (const name of names) {
+            if (`/${name}`.startsWith(`${found.path}/`)) yield { name: name.slice(parent.length + 1) }
+          }
+          return
+        }
+      }
       const stream = await open(found.path)
       try {
         const tar = tarReader(stream, limit)
@@ -113,7 +148,36 @@ function isContent(header: TarHeader): boolean {
   return header.type === '0' || header.type === '\0'
 }
 
+/** A folder as its archive tells it. */
+interface FolderContent {
+  /** Of all that is in it, at any depth, beginning with its own name; bytes as latin1. */
+  names: string[]
+  /** Its small files. */
+  files: Map<string, Buffer>
+  /** Whether the archive came to its end. */
+  isWhole: boolean
+}
+
+/** Reads an archive of a folder, at most `FOLDER_LIMIT` bytes of it. */
+async function readFolder(stream: AsyncIterable<Buffer>): Promise<FolderContent> {
+  const tar = tarReader(stream, FOLDER_LIMIT)
+  const names: string[] = []
+  const files = new Map<string, Buffer>()
+  let isExtended = false
+  for (let header = await tar.next(); header !== null; header = await tar.next()) {
+    // What has an extended header may have its true name there, and another's in its own: it is asked for by itself.
+    const isPlain = !isExtended && isContent(header)
+    isExtended = header.type === 'x'
+    names.push(header.name)
+    if (!isPlain || header.sizeBytes > FOLDER_FILE_LIMIT) continue
+    files.set(header.name, await tar.content(header.sizeBytes))
+  }
+  return { names, files, isWhole: tar.isEnded() }
+}
+
 interface TarReader {
+  /** Whether what said that there is nothing further was the end of the archive, not the limit. */
+  isEnded(): boolean
   /** The next header, or null at the archive's end or at the limit. Skips what is left of the content before. */
   next(): Promise<TarHeader | null>
   /** The first bytes of the content of the header just read; fewer where the archive ends. */
@@ -132,6 +196,7 @@ export function tarReader(stream: AsyncIterable<Buffer>, limit: number): TarRead
   let taken = 0
   /** Bytes of content and padding before the next header. */
   let left = 0
+  let isEnded = false
 
   /** Makes up to `bytes` available, and says how many are. */
   async function fill(bytes: number): Promise<number> {
@@ -160,11 +225,13 @@ export function tarReader(stream: AsyncIterable<Buffer>, limit: number): TarRead
   }
 
   return {
+    isEnded: () => isEnded,
     async next() {
       if (!(await skip(left))) return null
       left = 0
       const block = taken + BLOCK > limit ? Buffer.alloc(0) : await take(BLOCK)
-      if (block.length < BLOCK || block.every((byte) => byte === 0)) return null
+      isEnded = block.length === BLOCK && block.every((byte) => byte === 0)
+      if (block.length < BLOCK || isEnded) return null
       const sizeBytes = readSize(block)
       left = Math.ceil(sizeBytes / BLOCK) * BLOCK
       const type = String.fromCharCode(block[156] ?? 0)

@@ -54,6 +54,26 @@ export async function createUnstarted(docker: Docker, imageId: string): Promise<
   return ok({ container, remove })
 }
 
+/** A container that is never started, kept mounted while its files are asked for. */
+export interface OpenContainer {
+  container: Docker.Container
+  /** Lets go of it and removes it; never throws for an engine that has gone. */
+  close: () => Promise<void>
+}
+
+/** `createUnstarted` and `holdMounted`. */
+export async function openContainer(docker: Docker, imageId: string): Promise<Result<OpenContainer>> {
+  const created = await createUnstarted(docker, imageId)
+  if (!created.ok) return created
+  const { container, remove } = created.value
+  const release = holdMounted(container)
+  const close = (): Promise<void> => {
+    release()
+    return remove()
+  }
+  return ok({ container, close })
+}
+
 /**
  * Removes what earlier work could not: containers of this process that
  * outlived a stop of the engine, and those of a Slipway on this machine that
@@ -90,7 +110,7 @@ export function engineFailure(error: unknown, image: string): Failure {
  * ovl_sync_fs): fifty questions took 300 ms without and 17 ms with it. What holds it is an export that nobody reads.
  * @returns lets go of it; never throws. An engine that refuses is as good as one that holds: only slower.
  */
-export function holdMounted(container: Docker.Container): () => void {
+function holdMounted(container: Docker.Container): () => void {
   const abort = new AbortController()
   container
     .export({ abortSignal: abort.signal })

@@ -9,7 +9,7 @@ import { measureExport } from '../source/archive/tree-thread'
 import type { TreeExport } from '../source/tree-source'
 import { containerFiles } from './archive'
 import { asReadable, errorCode, errorText, statusCode } from './connect'
-import { createUnstarted, engineFailure, holdMounted } from './container'
+import { engineFailure, openContainer } from './container'
 
 /**
  * Prepares the file system of an image to be read, from a container that is
@@ -18,12 +18,14 @@ import { createUnstarted, engineFailure, holdMounted } from './container'
  * @param docker the engine
  * @param imageId `sha256:…` or a name
  * @param context the job's
+ * @param kept a container of the image that stays until the job's end; null to create one
  * @returns `image-gone`, `engine-lost` or `engine-refused`; throws the signal's reason when cancelled
  */
 export async function prepareExport(
   docker: Docker,
   imageId: string,
   context: Pick<JobContext, 'signal' | 'defer'>,
+  kept: Docker.Container | null = null,
 ): Promise<Result<TreeExport>> {
   const { signal } = context
   signal.throwIfAborted()
@@ -33,12 +35,9 @@ export async function prepareExport(
   } catch (error) {
     return { ok: false, failure: engineFailure(error, imageId) }
   }
-  const created = await createUnstarted(docker, imageId)
-  if (!created.ok) return created
-  const { container, remove } = created.value
-  context.defer(remove)
-  // To the end of the job: the engine's sync at the end of the export itself would be waited for, too.
-  context.defer(holdMounted(container))
+  const opened = kept === null ? await openUntilEnd(docker, imageId, context) : ok(kept)
+  if (!opened.ok) return opened
+  const container = opened.value
   signal.throwIfAborted()
   const { socketPath } = docker.modem as { socketPath?: unknown }
   // By TCP the engine may want TLS, which dockerode knows how to do.
@@ -88,6 +87,18 @@ export async function prepareExport(
     },
     open,
   })
+}
+
+/** To the end of the job: the engine's sync at the end of the export itself would be waited for, too. */
+async function openUntilEnd(
+  docker: Docker,
+  imageId: string,
+  { defer }: Pick<JobContext, 'defer'>,
+): Promise<Result<Docker.Container>> {
+  const opened = await openContainer(docker, imageId)
+  if (!opened.ok) return opened
+  defer(opened.value.close)
+  return ok(opened.value.container)
 }
 
 /** `engine-lost`, or `image-gone` when the image was removed meanwhile. */

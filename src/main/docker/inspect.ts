@@ -3,7 +3,7 @@ import { ok, type Result } from '../../shared/failure'
 import { fileFacts, type FileFacts } from '../source/facts'
 import type { InspectedImage } from '../source/tree-source'
 import { containerFiles } from './archive'
-import { createUnstarted, engineFailure, holdMounted } from './container'
+import { engineFailure, openContainer, type OpenContainer } from './container'
 import { fullImageId } from './images'
 
 /** Images whose facts are remembered. */
@@ -22,12 +22,14 @@ const remembered = new Map<string, FileFacts>()
  * @param docker the engine
  * @param imageId `sha256:…` or a name
  * @param signal cancels; the call then throws after the container is removed
+ * @param keep is given the container, where one was needed, instead of its being removed
  * @returns `image-gone`, `engine-lost` or `engine-refused`
  */
 export async function inspectImage(
   docker: Docker,
   imageId: string,
   signal: AbortSignal,
+  keep: ((opened: OpenContainer, id: string) => void) | null = null,
 ): Promise<Result<InspectedImage>> {
   try {
     signal.throwIfAborted()
@@ -35,14 +37,13 @@ export async function inspectImage(
     const id = fullImageId(info.Id)
     let files = remembered.get(id)
     if (files === undefined) {
-      const created = await createUnstarted(docker, id)
-      if (!created.ok) return created
-      const release = holdMounted(created.value.container)
+      const opened = await openContainer(docker, id)
+      if (!opened.ok) return opened
+      keep?.(opened.value, id)
       try {
-        files = await fileFacts(containerFiles(created.value.container, signal))
+        files = await fileFacts(containerFiles(opened.value.container, signal))
       } finally {
-        release()
-        await created.value.remove()
+        if (keep === null) await opened.value.close()
       }
       if (remembered.size >= REMEMBERED) remembered.clear()
       remembered.set(id, files)

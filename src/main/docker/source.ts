@@ -15,8 +15,20 @@ import { inspectImage } from './inspect'
  * @param imageId `sha256:…` or a name
  */
 export function imageSource(docker: Docker, imageId: string): TreeSource {
+  /** The container that a job's inspection left for its export, which is of the same image. */
+  let kept: { container: Docker.Container; id: string } | null = null
+
   return {
-    inspect: (signal) => inspectImage(docker, imageId, signal),
+    inspect(signal, _, defer) {
+      if (defer === undefined) return inspectImage(docker, imageId, signal)
+      return inspectImage(docker, imageId, signal, ({ container, close }, id) => {
+        kept = { container, id }
+        defer(() => {
+          kept = null
+          return close()
+        })
+      })
+    },
     async prepare(image, { dockerfile, anew }, machine, context) {
       const possible = await checkRuns(docker, image)
       if (!possible.ok) return possible
@@ -27,14 +39,15 @@ export function imageSource(docker: Docker, imageId: string): TreeSource {
       const built = await buildPreparedImage(docker, preparation, context)
       if (!built.ok) return built
       const source = imageSource(docker, built.value)
-      const found = await source.inspect(context.signal)
+      const found = await source.inspect(context.signal, undefined, context.defer)
       if (!found.ok) return found
       // The preparation needs to be root; what the image runs is what it said itself.
       const { name, applications, createdAt } = image
       return ok({ source, image: { ...found.value, name, applications, createdAt } })
     },
     // By the id that was inspected: a name may mean another image by now.
-    prepareExport: (image, context) => prepareExport(docker, image.id, context),
+    prepareExport: (image, context) =>
+      prepareExport(docker, image.id, context, kept?.id === image.id ? kept.container : null),
   }
 }
 

@@ -24,8 +24,13 @@ export interface TreeSource {
    * Finds out what the tree has. Nothing of it is started and nothing is written.
    * @param signal cancels; the call then throws after its own clean-up
    * @param progress told bytes done and in all, where a file has to be read for it
+   * @param defer of a job that will export the tree: what both need is kept until its end
    */
-  inspect(signal: AbortSignal, progress?: JobContext['progress']): Promise<Result<InspectedImage>>
+  inspect(
+    signal: AbortSignal,
+    progress?: JobContext['progress'],
+    defer?: JobContext['defer'],
+  ): Promise<Result<InspectedImage>>
   /**
    * Makes a tree of it that can boot, by the recipe for its distribution or by another Dockerfile; null where
    * nothing can be installed. The tree itself stays as it is.
@@ -38,7 +43,7 @@ export interface TreeSource {
         image: InspectedImage,
         preparation: NonNullable<BuildSettings['preparation']>,
         machine: MachineSettings,
-        context: Pick<JobContext, 'signal' | 'log'>,
+        context: Pick<JobContext, 'signal' | 'log' | 'defer'>,
       ) => Promise<Result<PreparedTree>>)
     | null
   /**
