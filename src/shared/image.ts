@@ -31,7 +31,7 @@ export const packageManagers = ['apt', 'apk', 'dnf', 'microdnf', 'pacman', 'zypp
 /** What sets up the machine's network by itself when it boots. */
 export const networkManagers = ['systemd-networkd', 'NetworkManager', 'ifupdown'] as const
 
-/** What settings of the machine need of the image, and inspection looks for: programs by their names, the time zones, and drivers' firmware. */
+/** What settings of the machine need of the image, and inspection looks for: programs by their names, the time zones, drivers' firmware, and whatever sets the clock by the network. */
 export const equipmentNames = [
   'sshd',
   'sudo',
@@ -46,6 +46,7 @@ export const equipmentNames = [
   'NetworkManager',
   'ifup',
   'firmware',
+  'time-daemon',
 ] as const
 export type Equipment = (typeof equipmentNames)[number]
 

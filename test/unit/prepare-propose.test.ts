@@ -152,6 +152,14 @@ describe('a Dockerfile for an image', () => {
     expect(adds).toEqual(expect.arrayContaining(['systemd-sysv', 'systemd-resolved', 'systemd-timesyncd']))
   })
 
+  it.each(['debian', 'ubuntu'] as const)('leaves %s the service that keeps its time', (family) => {
+    const recipe = { family, proven: true }
+    expect(proposal({ recipe }).adds).toContain('systemd-timesyncd')
+    // apt would take chrony away, for the two cannot be installed together.
+    const own = proposal({ recipe, equipment: ['zoneinfo', 'time-daemon'] })
+    expect(own.adds).not.toContain('systemd-timesyncd')
+  })
+
   it('keeps OpenRC on Debian, with a network of its own', () => {
     const { adds } = proposal(
       { init: { kind: 'openrc', path: '/sbin/init' }, missing: ['kernel', 'initramfs', 'network'] },

@@ -89,6 +89,11 @@ const equipmentPaths: Record<Equipment, readonly string[]> = {
   ifup: ['/sbin/ifup', '/usr/sbin/ifup'],
   // What all distributions have of it, however their packages are cut: Realtek's, Qualcomm's, AMD's.
   firmware: ['/lib/firmware/rtw88', '/lib/firmware/ath10k', '/lib/firmware/amdgpu'],
+  // Chrony's; that of ntp, ntpsec and openntpd; systemd's.
+  'time-daemon': [
+    ...['/usr/sbin/chronyd', '/usr/sbin/ntpd'],
+    ...['/usr/lib/systemd/systemd-timesyncd', '/lib/systemd/systemd-timesyncd'],
+  ],
 }
 
 /** What images for containers mask so that systemd keeps quiet in them (Red Hat's ubi-init, openSUSE's and others' Dockerfiles). */

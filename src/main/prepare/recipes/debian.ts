@@ -35,8 +35,9 @@ export function aptPackages(purpose: PackagePurpose, image: ImageFacts): readonl
     case 'hardware':
       return [
         ...['udev', 'kmod', 'kbd', 'console-setup', 'iproute2', 'e2fsprogs'],
-        // Few small computers keep the time while they are off, and certificates need it.
-        ...(isWithoutSystemd(image) ? [] : ['systemd-timesyncd']),
+        // Few small computers keep the time while they are off, and certificates need it. One that the image has would be
+        // removed for it: only one `time-daemon` can be installed (both packages' Conflicts).
+        ...(isWithoutSystemd(image) || image.equipment.includes('time-daemon') ? [] : ['systemd-timesyncd']),
       ]
     case 'network':
       return ['iproute2']
