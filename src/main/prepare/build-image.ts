@@ -13,8 +13,12 @@ import { contextTar } from './context-tar'
 const BASE_LABEL = 'slipway.base'
 /** Lines of a failed step that are handed on; all of them are in the log. */
 const KEPT_LINES = 200
-/** Times, and milliseconds between them, that containers of a cancelled build are looked for: the engine ends them by itself. */
-const CLEAN_UP = { tries: 40, interval: 250 }
+/**
+ * Times that containers of a cancelled build are looked for, and that one which was seen is waited for, with the
+ * milliseconds between them. An engine under load takes more than the ten seconds after which it says that it cannot
+ * end one (moby, daemon/kill.go, `Kill`).
+ */
+const CLEAN_UP = { tries: 40, triesWhenSeen: 240, interval: 250 }
 
 /** What is to be prepared. */
 export interface Preparation {
@@ -222,15 +226,16 @@ function reasonOf(output: string): 'architecture' | 'space' | 'network' | 'step'
  */
 async function removeRemains(docker: Docker, label: string[], wasCancelled: boolean): Promise<void> {
   let wasSeen = false
-  for (let tries = wasCancelled ? CLEAN_UP.tries : 1; tries > 0; tries--) {
+  const tries = wasCancelled ? CLEAN_UP.tries : 1
+  for (let tried = 0; tried < (wasSeen ? CLEAN_UP.triesWhenSeen : tries); tried++) {
     // One that a job reads an earlier image of the same kind from stays.
     const containers = await docker.listContainers({ all: true, filters: { label } })
     const own = containers.filter(({ Labels }) => Labels[JOB_LABEL] === undefined)
-    for (const { Id } of own) await ignoringGone(docker.getContainer(Id).remove({ force: true }))
+    for (const { Id } of own) await ignoringRefusal(docker.getContainer(Id).remove({ force: true }))
     const left = await removeDangling(docker, label)
     if (wasSeen && own.length === 0 && left === 0) return
     wasSeen ||= own.length > 0
-    if (tries > 1) await new Promise((resolve) => setTimeout(resolve, CLEAN_UP.interval))
+    if (wasCancelled || wasSeen) await new Promise((resolve) => setTimeout(resolve, CLEAN_UP.interval))
   }
   await removeDangling(docker, label)
 }
@@ -238,16 +243,15 @@ async function removeRemains(docker: Docker, label: string[], wasCancelled: bool
 /** Answers how many there were. */
 async function removeDangling(docker: Docker, label: string[]): Promise<number> {
   const images = await docker.listImages({ filters: { label, dangling: ['true'] } })
-  for (const { Id } of images) await ignoringGone(docker.getImage(Id).remove())
+  for (const { Id } of images) await ignoringRefusal(docker.getImage(Id).remove())
   return images.length
 }
 
-/** 404: gone. 409: in use, or its removal is under way. */
-async function ignoringGone(removal: Promise<unknown>): Promise<void> {
+/** What is gone, in use, about to be removed or cannot be ended yet is looked at again. */
+async function ignoringRefusal(removal: Promise<unknown>): Promise<void> {
   try {
     await removal
   } catch (error) {
-    const status = statusCode(error)
-    if (status !== 404 && status !== 409) throw error
+    if (statusCode(error) === null) throw error
   }
 }
