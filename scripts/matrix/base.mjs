@@ -1,18 +1,27 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { docker } from '../setup/engine.mjs'
 import { cache } from '../setup/paths.mjs'
-import { runAsRoot } from '../setup/run.mjs'
+import { run, runAsRoot } from '../setup/run.mjs'
+import { official } from './official.mjs'
 
 /** Debian's own names of what images call by number. */
-const releases = { bullseye: '11', bookworm: '12', trixie: '13', sid: 'sid' }
+const releases = { bullseye: '11', bookworm: '12', trixie: '13', sid: 'sid', noble: '24.04' }
+
+/** Ubuntu's keys, from Debian: neither Debian nor mmdebstrap brings them by itself. */
+const UBUNTU_KEYS = {
+  installed: '/usr/share/keyrings/ubuntu-archive-keyring.gpg',
+  package: 'http://deb.debian.org/debian/pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1-0.2_all.deb',
+  sha256: 'b2e7ed48431bf9e7978ae810bbdaf253093570d6e3f864e575b7c13554b81174',
+}
 
 const EXPIRED = '--aptopt=Acquire::Check-Valid-Until "false"'
 
 /**
- * Makes the image of an entry from the Debian archive, without a registry.
+ * Makes the image of an entry from the archive of its distribution, without a registry, upon what the official image would be.
  * @param {string} host of the engine
  * @param {import('./entries.mjs').Entry} entry
  * @returns {Promise<string>} its name
@@ -25,8 +34,13 @@ export async function makeImage(host, entry) {
   const name = `slipway-matrix/${entry.name}:1`
   const directory = await mkdtemp(join(tmpdir(), 'slipway-matrix-'))
   try {
-    for (const [file, text] of Object.entries(entry.files ?? {})) await writeFile(join(directory, file), text)
-    const lines = [`FROM ${base}`, ...(entry.dockerfile ?? ['CMD ["bash"]'])]
+    const { files, line } = official(entry)
+    const copied = Object.entries(files).map(([file, text]) => [join('official', file), text])
+    for (const [file, text] of [...copied, ...Object.entries(entry.files ?? {})]) {
+      await mkdir(dirname(join(directory, file)), { recursive: true })
+      await writeFile(join(directory, file), text)
+    }
+    const lines = [...[`FROM ${base}`, 'COPY official/ /', line], ...(entry.dockerfile ?? ['CMD ["bash"]'])]
     await writeFile(join(directory, 'Dockerfile'), lines.join('\n'))
     await must(docker(host, ['build', '--network', 'host', '--tag', name, directory]))
   } finally {
@@ -58,20 +72,40 @@ export async function removeImages(host, entry) {
  * The base file system, made once and kept. A mirror that is a copy of some day still has what it says, though its
  * lists of sid have expired (apt.conf(5), Acquire::Check-Valid-Until); mmdebstrap keeps the option in the tree.
  */
-async function baseTar({ suite, include = [] }) {
+async function baseTar({ suite, include = [], ubuntu = false }) {
   const kind = include.length === 0 ? releases[suite] : `${releases[suite]}-${include.join('-')}`
-  const tar = join(cache, `debian-${kind}-${process.arch}.tar`)
+  const tar = join(cache, `${ubuntu ? 'ubuntu' : 'debian'}-${kind}-${process.arch}.tar`)
   if (existsSync(tar)) return tar
   await mkdir(cache, { recursive: true })
   const unfinished = `${tar}.${process.pid}.tar`
   try {
     const packages = include.length === 0 ? [] : [`--include=${include.join(',')}`]
-    await must(runAsRoot('mmdebstrap', ['--variant=minbase', EXPIRED, ...packages, suite, unfinished]))
+    const words = ['--variant=minbase', EXPIRED, ...packages]
+    const archive = ubuntu ? ['http://archive.ubuntu.com/ubuntu'] : []
+    if (ubuntu) words.push(`--keyring=${await ubuntuKeys()}`)
+    await must(runAsRoot('mmdebstrap', [...words, suite, unfinished, ...archive]))
     await rename(unfinished, tar)
   } finally {
     await rm(unfinished, { force: true })
   }
   return tar
+}
+
+/** @returns {Promise<string>} a file with the keys of Ubuntu's archive */
+async function ubuntuKeys() {
+  if (existsSync(UBUNTU_KEYS.installed)) return UBUNTU_KEYS.installed
+  const directory = join(cache, 'ubuntu-keyring')
+  const keys = join(directory, UBUNTU_KEYS.installed)
+  if (existsSync(keys)) return keys
+  const answer = await fetch(UBUNTU_KEYS.package)
+  const bytes = Buffer.from(await answer.arrayBuffer())
+  const sum = createHash('sha256').update(bytes).digest('hex')
+  if (sum !== UBUNTU_KEYS.sha256) throw new Error(`${UBUNTU_KEYS.package} is not what it was: ${sum}`)
+  const file = `${directory}.deb`
+  await writeFile(file, bytes)
+  await must(run('dpkg-deb', ['--extract', file, directory]))
+  await rm(file)
+  return keys
 }
 
 async function must(running) {

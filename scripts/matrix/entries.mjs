@@ -1,11 +1,11 @@
 /**
- * What `npm run matrix` builds and boots. `suite` is Debian's; `include` packages of the base image; `dockerfile`
+ * What `npm run matrix` builds and boots. `suite` is Debian's, or Ubuntu's with `ubuntu`; `include` packages of the base image; `dockerfile`
  * lines after its FROM; `machine` settings beyond the defaults; `login` who logs in at the serial console; `options`
  * of `slipway build`; `saved`: built from what `docker save` writes, with no engine.
  *
  * @typedef {{ title: string, command: string, answer: RegExp }} Check
  * @typedef {{
- *   name: string, about: string, suite: string, include?: string[], dockerfile?: string[], files?: Record<string, string>,
+ *   name: string, about: string, suite: string, ubuntu?: boolean, include?: string[], dockerfile?: string[], files?: Record<string, string>,
  *   prepare: boolean, machine: object, firmware: 'bios' | 'uefi', login: { name: string, password: string | null },
  *   port?: number, growBytes?: number, bootTwice?: boolean, options?: string[], saved?: boolean, checks: Check[],
  * }} Entry
@@ -71,7 +71,7 @@ const check = (title, command, answer) => ({ title, command, answer })
 
 const residue = check(
   'nothing says that it is a container',
-  'ls /.dockerenv /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-clean 2>/dev/null; findmnt -no SOURCE,OPTIONS / | tr , "\\n" | grep -xE "/dev/.* rw|rw" | tail -n 1',
+  'ls -d /.dockerenv /run/.containerenv /run/systemd/container /usr/sbin/policy-rc.d /etc/apt/apt.conf.d/docker-* /etc/dpkg/dpkg.cfg.d/docker* 2>/dev/null; findmnt -no SOURCE,OPTIONS / | tr , "\\n" | grep -xE "/dev/.* rw|rw" | tail -n 1',
   /^(\/dev\/\S+ +)?rw$/,
 )
 const systemd = [
@@ -130,10 +130,15 @@ const bootable = [
   'ARG DEBIAN_FRONTEND=noninteractive',
   'RUN apt-get update && apt-get install -y linux-image-amd64 systemd-sysv console-setup-linux udev iproute2 && passwd -d root',
 ]
+/** Sectors between the root's end and the drive's, where the second partition table lies, and MiB that its file system leaves of it. */
 const grown = check(
   'the root took the whole drive',
-  'ls /etc/slipway; df -m --output=size / | tail -n 1',
-  /^(?![^]*grow-root)[^]*\b[23]\d{3}$/,
+  [
+    'root=$(findmnt -no SOURCE /); part=/sys/class/block/${root##*/}; ls /etc/slipway | grep grow-root',
+    'blocks=$(dumpe2fs -h $root 2>/dev/null | awk \'/^Block count/ { count = $3 } /^Block size/ { printf "%d", count * $3 / 1048576 }\')',
+    'echo $(($(cat $part/../size) - $(cat $part/start) - $(cat $part/size))) $(($(cat $part/size) / 2048 - blocks))',
+  ].join('; '),
+  /^\d{1,4} [01]$/,
 )
 
 /** @type {Entry[]} */
@@ -154,23 +159,25 @@ export const entries = [
   },
   {
     name: 'debian-13',
-    about: 'plain Debian 13, with the defaults',
+    about: 'plain Debian 13, with every setting',
     suite: 'trixie',
     prepare: true,
-    machine: {},
+    machine: { ...everything, runCommand: false },
     firmware: 'bios',
-    login: root,
-    checks: [...systemd, ...dhcp],
+    login: ada,
+    growBytes: 700 * MIB,
+    checks: [...systemd, ...dhcp, ...chosen, grown],
   },
   {
     name: 'debian-sid',
-    about: 'plain Debian sid, with the defaults',
+    about: 'plain Debian sid, with every setting',
     suite: 'sid',
     prepare: true,
-    machine: {},
+    machine: { ...everything, runCommand: false },
     firmware: 'uefi',
-    login: root,
-    checks: [...systemd, ...dhcp],
+    login: ada,
+    growBytes: 700 * MIB,
+    checks: [...systemd, ...dhcp, ...chosen, grown],
   },
   {
     name: 'debian-11',
@@ -181,6 +188,20 @@ export const entries = [
     firmware: 'bios',
     login: root,
     checks: [...systemd, ...dhcp],
+  },
+  {
+    name: 'ubuntu-24.04',
+    about: 'plain Ubuntu 24.04 with a web server as ENTRYPOINT, and every setting',
+    suite: 'noble',
+    ubuntu: true,
+    ...webServer,
+    prepare: true,
+    machine: everything,
+    firmware: 'uefi',
+    login: ada,
+    port: 80,
+    growBytes: 700 * MIB,
+    checks: [...systemd, ...dhcp, ...chosen, grown],
   },
   {
     name: 'sysvinit',
@@ -279,14 +300,20 @@ export const entries = [
   },
   {
     name: 'network-manager',
-    about: 'Debian 12 with NetworkManager, an address of its own and two consoles in the boot menu',
+    about:
+      'Debian 12 with NetworkManager and chrony, an address of its own and two consoles in the boot menu',
     suite: 'bookworm',
-    include: ['network-manager'],
+    include: ['network-manager', 'chrony'],
     prepare: true,
     machine: { hostname: 'fixed', network: fixed, serialConsole: true },
     firmware: 'bios',
     login: root,
-    checks: [...systemd, ...fixedAddress, check('its manager', 'nmcli -t -f state general', /^connected/)],
+    checks: [
+      ...systemd,
+      ...fixedAddress,
+      check('its manager', 'nmcli -t -f state general', /^connected/),
+      check('its own time service', 'systemctl is-active chrony', /^active$/),
+    ],
   },
   {
     name: 'ifupdown',
@@ -317,10 +344,14 @@ export const entries = [
     suite: 'bookworm',
     dockerfile: bootable,
     prepare: false,
-    machine: { hostname: 'saved' },
+    machine: {},
     firmware: 'uefi',
     login: root,
     saved: true,
-    checks: [...systemd, check('host name', 'hostname', /^saved$/)],
+    checks: [
+      ...systemd,
+      check('a host name after the image, not that of the official image’s builder', 'hostname', /^archive$/),
+      check('no name servers of the builder', 'cat /etc/resolv.conf 2>&1', /No such file/),
+    ],
   },
 ]
