@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtemp, rm, truncate, writeFile, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { cleanUp, defer } from './setup/clean-up.mjs'
 import { docker, engineAnswers, startEngine } from './setup/engine.mjs'
@@ -10,8 +12,6 @@ import { bootDisk } from './matrix/console.mjs'
 import { entries, GREETING } from './matrix/entries.mjs'
 import { record } from './matrix/results.mjs'
 
-/** A free port of this computer that leads to the machine's. */
-const HOST_PORT = 18_480
 const MACHINE_FACTS = '. /etc/os-release; echo "$PRETTY_NAME"; echo "$ID"; echo "$VERSION_ID"; uname -r'
 
 /**
@@ -38,7 +38,8 @@ async function bootEntry(host, entry) {
     if (!isRight) failed.push(title)
     say(`${isRight ? 'right' : 'WRONG'}: ${title}${isRight ? '' : `\n${found}`}`)
   }
-  const ports = entry.port === undefined ? [] : [`${HOST_PORT}:${entry.port}`]
+  const hostPort = await freePort()
+  const ports = entry.port === undefined ? [] : [`${hostPort}:${entry.port}`]
   const machine = await bootDisk(disk, { firmware: entry.firmware, ports })
   await machine.logIn(entry.login)
   const [distribution, id, version, kernel] = (await machine.run(MACHINE_FACTS)).split('\n')
@@ -47,7 +48,7 @@ async function bootEntry(host, entry) {
     note(title, answer.test(found), found)
   }
   if (entry.port !== undefined) {
-    const found = await fetch(`http://127.0.0.1:${HOST_PORT}/`).then((one) => one.text(), String)
+    const found = await fetch(`http://127.0.0.1:${hostPort}/`).then((one) => one.text(), String)
     note(
       'the web server answers over a forwarded port, with its ENV, WORKDIR and USER',
       found === GREETING,
@@ -72,6 +73,15 @@ async function bootEntry(host, entry) {
   await removeAll()
   await release()
   return failed.length === 0
+}
+
+/** One of this computer that leads to the machine's. */
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  return port
 }
 
 /** The machine's id, and the fingerprints of its keys. */

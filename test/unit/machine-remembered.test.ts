@@ -96,6 +96,13 @@ describe('a file with settings of the machine', () => {
     ['{"hostname": "no name"}', 'hostname'],
     ['{"rootPassword": {"kind": "hash", "hash": "secret"}}', 'rootPassword.hash'],
     ['{"sshKeys": ["-----BEGIN OPENSSH PRIVATE KEY-----"]}', 'sshKeys.0'],
+    ['{"user": {"name": "Ada", "passwordHash": null, "sudo": true}}', 'user.name'],
+    ['{"network": {"kind": "static", "address": "10.0.0.1"}}', 'network.address'],
+    ['{"network": {"kind": "static", "address": "::1/64", "gateway": "x"}}', 'network.gateway'],
+    ['{"wifi": {"name": "home", "key": "passphrase"}}', 'wifi.key'],
+    ['{"timeZone": "../x"}', 'timeZone'],
+    ['{"locale": "deutsch"}', 'locale'],
+    ['{"keyboard": "D E"}', 'keyboard'],
     ['{"hostName": "kiosk"}', 'machine.json'],
     ['hostname: kiosk', 'machine.json'],
   ])('%s: says that %s is wrong, without repeating it', async (text, setting) => {
@@ -103,6 +110,8 @@ describe('a file with settings of the machine', () => {
     if (result.ok || result.failure.code !== 'setting-invalid') throw new Error(JSON.stringify(result))
     expect(result.failure.facts.setting).toContain(setting)
     expect(result.failure.facts.reason).not.toMatch(/secret|PRIVATE/)
+    // In words, not as a pattern of the schema.
+    expect(result.failure.facts.reason).not.toMatch(/pattern|\^|Invalid/)
   })
 
   it('is said to be missing', async () => {
