@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { defer } from '../setup/clean-up.mjs'
 import { root } from '../setup/paths.mjs'
 
-/** Milliseconds for a login prompt; emulation alone takes one minute on a quiet machine. */
-const LOGIN_TIMEOUT = 400_000
-const COMMAND_TIMEOUT = 180_000
+/** Milliseconds for a login prompt; emulation alone takes one minute on a quiet machine, and ten times that on a busy one. */
+const LOGIN_TIMEOUT = 900_000
+const COMMAND_TIMEOUT = 400_000
 
 /**
  * Boots a disk by the terminal form and sits down at its serial console.
