@@ -23,7 +23,7 @@ export interface Range {
 /** Bytes of one write. Writes end at multiples of it, which flash memory likes. */
 const CHUNK = 2 * 1024 * 1024
 /** Writes under way at most, while whoever makes the bytes waits in `ready`: the next is there when one ends. */
-const IN_FLIGHT = 2
+const IN_FLIGHT = 3
 /**
  * What writes past a page cache want of place and length in the file and of the place in memory, in bytes: the page,
  * which is no less than the logical block of any medium.

@@ -11,21 +11,23 @@ export type DiskSource =
   /** chunks that come as messages */
   | { kind: 'messages' }
 
-const CHUNK = 1024 * 1024
+/** Bytes of a chunk of a file, and of what is taken from a socket at once: a socket never has as much. */
+const FILE_CHUNK = 2 * 1024 * 1024
+const SOCKET_CHUNK = 1024 * 1024
 
 /**
- * Reads a file in chunks of 1 MiB, the next one while the last is worked on, into two buffers that are used in
+ * Reads a file in chunks of 2 MiB, the next one while the last is worked on, into two buffers that are used in
  * turn. Throws what the file system says.
  */
 export async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
   const handle = await open(path, 'r')
   try {
-    const buffers = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)] as const
-    let reading: Promise<{ bytesRead: number; buffer: Buffer }> = handle.read(buffers[0], 0, CHUNK)
+    const buffers = [Buffer.allocUnsafeSlow(FILE_CHUNK), Buffer.allocUnsafeSlow(FILE_CHUNK)] as const
+    let reading: Promise<{ bytesRead: number; buffer: Buffer }> = handle.read(buffers[0], 0, FILE_CHUNK)
     for (let turn = 0; ; turn ^= 1) {
       const { bytesRead, buffer } = await reading
       if (bytesRead === 0) return
-      reading = handle.read(buffers[turn ^ 1] as Buffer, 0, CHUNK)
+      reading = handle.read(buffers[turn ^ 1] as Buffer, 0, FILE_CHUNK)
       // A reader that stops early leaves this one alone.
       reading.catch(() => undefined)
       yield buffer.subarray(0, bytesRead)
@@ -48,7 +50,7 @@ export async function* engineChunks(
   source: Extract<DiskSource, { kind: 'engine' }>,
   onSocket: (socket: Socket) => void,
 ): AsyncGenerator<Uint8Array> {
-  const buffer = Buffer.allocUnsafeSlow(CHUNK)
+  const buffer = Buffer.allocUnsafeSlow(SOCKET_CHUNK)
   let ready: ((count: number) => void) | null = null
   let failed: ((error: Error) => void) | null = null
   let waiting: number | null = null
