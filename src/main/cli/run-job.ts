@@ -1,4 +1,5 @@
 import { createJobManager, type JobWork } from '../jobs/manager'
+import { keepAwake } from './keep-awake'
 import type { ExitCode, Reporter } from './reporter'
 
 /** Signals that ask a program to end: Ctrl-C, kill, a closed terminal. */
@@ -6,7 +7,7 @@ const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * Runs work to its end and reports it. Ctrl-C cancels it and waits for its
- * clean-up; a second one does not cut the clean-up short.
+ * clean-up; a second one does not cut the clean-up short. While drives are written the computer does not go to sleep.
  * @param work what is to be done
  * @param reporter where to say so
  * @param onSuccess reports the value
@@ -33,7 +34,8 @@ export async function runJob<T>(
     reporter.say(isFirst ? 'Cancelling, and cleaning up.' : 'Still cleaning up. This cannot be cut short.')
   }
   for (const signal of endingSignals) process.on(signal, cancel)
-  const ending = await started.value.ending
+  const letSleep = work.kind === 'flash' ? keepAwake() : () => undefined
+  const ending = await started.value.ending.finally(letSleep)
   for (const signal of endingSignals) process.off(signal, cancel)
   unsubscribe()
   const targets = jobs.list()[0]?.targets ?? []
