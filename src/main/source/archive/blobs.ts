@@ -78,6 +78,8 @@ export async function* passingChunks(
       position += count
       const chunk = buffers[turn].subarray(0, count)
       reading = blob.read(buffers[turn === 0 ? 1 : 0], position)
+      // Whoever takes long hears of a failure when the next is asked for.
+      reading.catch(() => undefined)
       yield chunk
       onRead(position)
     }
