@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { build } from '../setup/build.mjs'
@@ -11,6 +11,10 @@ import { say } from '../setup/talk.mjs'
 import { inTurn, median, spend } from './measure.mjs'
 
 const ROUNDS = 5
+/** Rounds with a drive that is held back: they take long and differ little. */
+const SLOW_ROUNDS = 3
+/** Bytes a second of a drive that is held back, as fast as a fast stick. */
+const STICK_SPEED = 200e6
 const MIB = 1024 ** 2
 const CLI = join(root, 'out/cli/slipway.cjs')
 const IMAGE = 'my-machine:latest'
@@ -18,7 +22,8 @@ const IMAGE = 'my-machine:latest'
 /**
  * A disk to a drive, against dd of the whole file: `npm run bench -- flash [DISK]`. Without DISK it is the HOWTO's,
  * which is built first. A loop device past the page cache stands for the drive, so this needs root, and its file must
- * lie on a file system that can do so. All ways read the same disk, which is in memory after the first round.
+ * lie on a file system that can do so. All ways read the same disk, which is in memory after the first round. Once with
+ * the drive as fast as it is, which no stick is, and once with the kernel holding it back to the speed of a stick.
  */
 export async function benchFlash() {
   if (!isRoot()) {
@@ -58,23 +63,60 @@ export async function benchFlash() {
   )
   say((await run('dd', ['--version'])).stdout.split('\n')[0])
   const measured = Object.fromEntries(Object.entries(ways).map(([way, work]) => [way, counted(way, work)]))
-  const times = await inTurn(measured, ROUNDS, (way, seconds) =>
-    say(`${way}: ${seconds.toFixed(2)} s, ${Math.round(written[way] / MIB)} MiB written`),
-  )
-
-  say(`\nMedians of ${ROUNDS} runs in turn`)
-  const compare = (way, against) => {
-    const time = (median(times[way]) / median(times[against])).toFixed(2)
-    const bytes = (written[way] / written[against]).toFixed(2)
-    const seconds = `${median(times[way]).toFixed(2)} s / ${median(times[against]).toFixed(2)} s`
-    say(`${way} / ${against}: time ${time} (${seconds}), bytes written ${bytes}`)
+  const rows = [
+    ['slipway flash --no-verify', 'dd'],
+    ['slipway flash', 'dd'],
+    ['slipway flash', 'dd, then cmp'],
+  ]
+  async function race(rounds, title) {
+    const nothing = () => Promise.resolve()
+    const times = await inTurn(measured, rounds, nothing, (way, seconds) =>
+      say(`${way}: ${seconds.toFixed(2)} s, ${Math.round(written[way] / MIB)} MiB written`),
+    )
+    say(`\n${title}; medians of ${rounds} runs in turn`)
+    for (const [way, against] of rows) {
+      const time = (median(times[way]) / median(times[against])).toFixed(2)
+      const bytes = (written[way] / written[against]).toFixed(2)
+      const seconds = `${median(times[way]).toFixed(2)} s / ${median(times[against]).toFixed(2)} s`
+      say(`${way} / ${against}: time ${time} (${seconds}), bytes written ${bytes}`)
+    }
+    return times
   }
-  compare('slipway flash --no-verify', 'dd')
-  compare('slipway flash', 'dd')
-  compare('slipway flash', 'dd, then cmp')
+  const result = {
+    sizeBytes: size,
+    written,
+    fast: await race(ROUNDS, 'A drive as fast as this computer’s own'),
+  }
+  if (await holdBack(device, STICK_SPEED)) {
+    say('')
+    result.stick = await race(SLOW_ROUNDS, `A drive of ${STICK_SPEED / 1e6} MB/s`)
+  } else say('No drive can be held back here: there is no blkio controller of control groups, version 1.')
   await mkdir(join(root, 'artifacts'), { recursive: true })
-  const result = { sizeBytes: size, times, written }
   await writeFile(join(root, 'artifacts/bench-flash.json'), `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/**
+ * Lets this process and all that it starts use a drive at a certain speed only (kernel,
+ * Documentation/admin-guide/cgroup-v1/blkio-controller.rst).
+ * @returns whether that can be done here
+ */
+async function holdBack(device, bytesPerSecond) {
+  const group = `/sys/fs/cgroup/blkio/slipway-bench-${process.pid}`
+  const number = (await readFile(`/sys/block/${basename(device)}/dev`, 'utf8')).trim()
+  try {
+    await mkdir(group)
+  } catch {
+    return false
+  }
+  defer(async () => {
+    await writeFile('/sys/fs/cgroup/blkio/cgroup.procs', String(process.pid))
+    await rmdir(group)
+  })
+  for (const what of ['read', 'write']) {
+    await writeFile(join(group, `blkio.throttle.${what}_bps_device`), `${number} ${bytesPerSecond}`)
+  }
+  await writeFile(join(group, 'cgroup.procs'), String(process.pid))
+  return true
 }
 
 async function howtoDisk(folder, env) {
