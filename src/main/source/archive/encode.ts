@@ -11,7 +11,7 @@ const LARGEST_SIZE = 0o77777777777
  * that cannot say (POSIX.1-2017, pax; GNU tar manual, "PAX format"). What a reader of tars made of a header is
  * written, not the header: nobody behind can read it differently.
  * @param entry as it was read; `path` and `target` may be others than those of its header
- * @returns blocks of 512 bytes; `entry.size` bytes of data are to follow, or those of its segments, padded
+ * @returns blocks of 512 bytes, which the next call may overwrite; `entry.size` bytes of data are to follow, or those of its segments, padded
  */
 export function encodeMember(entry: TarEntry): Buffer {
   const { segments } = entry
@@ -20,8 +20,9 @@ export function encodeMember(entry: TarEntry): Buffer {
   const map = segments === null ? Buffer.alloc(0) : sparseMap(segments)
   const size = entry.type === 'file' ? map.length + storedBytes(entry) : 0
   const records = recordsOf(entry, path, target, size)
-  const header = encodeHeader({ ...entry, path, target }, size)
-  return Buffer.concat([...(records.size > 0 ? [encodePax(records)] : []), header, map])
+  const header = encodeHeader(entry, path, target, size)
+  if (records.size === 0) return header
+  return Buffer.concat([encodePax(records), header, map])
 }
 
 /** Bytes of a member as it will be written, with its data. */
@@ -72,36 +73,42 @@ export function storedBytes({ size, segments }: TarEntry): number {
   return bytes
 }
 
-function encodeHeader(entry: TarEntry, size: number): Buffer {
-  const text = (value: string, bytes: number): Uint8Array => Buffer.from(value.slice(0, bytes), 'latin1')
-  /** Digits and a zero byte; zeroes for what a PAX record says. */
-  const octal = (value: number, bytes: number): Uint8Array => {
-    const digits = value.toString(8)
-    const fits = value >= 0 && digits.length < bytes
-    return text((fits ? digits : '').padStart(bytes - 1, '0'), bytes)
-  }
-  const block = Buffer.from(
-    USTAR.encode({
-      name: text(entry.path, 100),
-      mode: octal(entry.mode, 8),
-      uid: octal(entry.uid, 8),
-      gid: octal(entry.gid, 8),
-      size: octal(size, 12),
-      mtime: octal(entry.modified.seconds, 12),
-      // The sum is made with blanks in its own place.
-      chksum: text(' '.repeat(8), 8),
-      typeflag: text(typeFlags[entry.type], 1),
-      linkname: text(entry.target, 100),
-      magic: text('ustar\0', 6),
-      version: text('00', 2),
-      devmajor: octal(entry.major, 8),
-      devminor: octal(entry.minor, 8),
-    }),
-  )
+/** Used again for each header: they come by the hundred thousand. */
+const block = Buffer.alloc(BLOCK)
+const { at } = USTAR
+
+/** Writes a header into `block`. */
+function encodeHeader(entry: TarEntry, path: string, target: string, size: number): Buffer {
+  block.fill(0)
+  text(path, at.name, 100)
+  octal(entry.mode, at.mode, 8)
+  octal(entry.uid, at.uid, 8)
+  octal(entry.gid, at.gid, 8)
+  octal(size, at.size, 12)
+  octal(entry.modified.seconds, at.mtime, 12)
+  text(typeFlags[entry.type], at.typeflag, 1)
+  text(target, at.linkname, 100)
+  text('ustar', at.magic, 6)
+  text('00', at.version, 2)
+  octal(entry.major, at.devmajor, 8)
+  octal(entry.minor, at.devminor, 8)
+  // The sum is made with blanks in its own place.
+  block.fill(' ', at.chksum, at.chksum + 8)
   let sum = 0
-  for (const byte of block) sum += byte
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, USTAR.at.chksum, 'latin1')
+  for (let i = 0; i < BLOCK; i++) sum += block[i] as number
+  text(`${sum.toString(8).padStart(6, '0')}\0 `, at.chksum, 8)
   return block
+}
+
+function text(value: string, offset: number, bytes: number): void {
+  block.write(value, offset, bytes, 'latin1')
+}
+
+/** Digits and a zero byte; zeroes for what a PAX record says. */
+function octal(value: number, offset: number, bytes: number): void {
+  const digits = value.toString(8)
+  const fits = value >= 0 && digits.length < bytes
+  text((fits ? digits : '').padStart(bytes - 1, '0'), offset, bytes)
 }
 
 /** Seconds with decimals; before 1970 counted from the other side. */

@@ -16,7 +16,7 @@ export interface Selection {
   changed: Map<number, { path: string; target: string | null }>[]
 }
 
-const OUTPUT_CHUNK = 512 * 1024
+const OUTPUT_CHUNK = 256 * 1024
 
 /**
  * Decides which members make up the tree. A file whose first name is hidden comes under the first name that is left
@@ -71,7 +71,7 @@ export function selectMembers(tree: LayeredTree, members: readonly number[]): Se
 
 /**
  * The tree of the layers as one tar, lowest layer first: what `docker export` gives of a container of the image.
- * Memory does not grow with the content. Each chunk is the reader's own.
+ * Memory does not grow with the content. Each chunk may be overwritten when the next but one is asked for.
  * @param selection of the layers' tree, which is no longer needed
  * @param path the archive's, for refusals
  * @throws refusals: those of `layerChunks`; every layer is read to its end, so that each digest is checked
@@ -141,10 +141,13 @@ function impliedEntry(path: string): TarEntry {
   }
 }
 
-/** Gathers what leaves into chunks of one size. */
+/** Gathers what leaves into chunks of one size, whose buffers are used again when their reader is through with them. */
 class Output {
   private full: Buffer[] = []
-  private chunk = Buffer.allocUnsafeSlow(OUTPUT_CHUNK)
+  private readonly spare: Buffer[] = []
+  /** The chunk that the reader has. */
+  private last: Buffer | null = null
+  private chunk: Buffer = Buffer.allocUnsafeSlow(OUTPUT_CHUNK)
   private used = 0
 
   push(bytes: Uint8Array): void {
@@ -162,20 +165,29 @@ class Output {
     this.push(Buffer.alloc(-bytes & (BLOCK - 1)))
   }
 
-  take(): Buffer[] {
+  /** Gives away what is full. */
+  *take(): Generator<Buffer> {
     const taken = this.full
     this.full = []
-    return taken
+    for (const chunk of taken) {
+      yield chunk
+      if (this.last !== null) this.spare.push(this.last)
+      this.last = chunk
+    }
   }
 
-  takeAll(): Buffer[] {
-    if (this.used > 0) this.next()
+  /** Gives away all that is left. */
+  takeAll(): Generator<Buffer> {
+    if (this.used > 0) {
+      this.full.push(this.chunk.subarray(0, this.used))
+      this.used = 0
+    }
     return this.take()
   }
 
   private next(): void {
-    this.full.push(this.chunk.subarray(0, this.used))
-    this.chunk = Buffer.allocUnsafeSlow(OUTPUT_CHUNK)
+    this.full.push(this.chunk)
+    this.chunk = this.spare.pop() ?? Buffer.allocUnsafeSlow(OUTPUT_CHUNK)
     this.used = 0
   }
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { execa } from 'execa'
 import { refuse } from '../../disk/refusal'
 import { blobChunks, openBlob, type Blob, type OpenBlob } from './blobs'
+import { chunkWriter } from './chunk-writer'
 
 /** A tar, compressed or not: an image's layer, or a root file system. Plain data, so that a thread can be given it. */
 export interface Layer {
@@ -31,7 +32,7 @@ const programs = {
 } as const
 
 /** Bytes that gzip's decoder hands over at a time: its own 16 KiB cost a turn of the event loop each. */
-const UNPACKED_CHUNK = 256 * 1024
+const UNPACKED_CHUNK = 64 * 1024
 
 /**
  * Looks at a blob's first bytes; what a manifest says of them may be wrong.
@@ -52,7 +53,8 @@ export async function packingOfLayer({ blob }: Layer): Promise<Packing> {
 }
 
 /**
- * Reads a layer's tar, unpacked. Nothing of it is kept, and what unpacks it ends with the reader.
+ * Reads a layer's tar, unpacked. Nothing of it is kept, and what unpacks it ends with the reader. Each chunk may be
+ * overwritten when the next but one is asked for.
  * @param path the archive's, for refusals
  * @param onRead told where in the layer's blob the reading has come to, in bytes
  * @throws refusals: `tool-missing`; `archive-invalid` for what cannot be unpacked; `archive-digest` at its end, when
@@ -104,10 +106,10 @@ async function* gunzipped(
   layer: Layer,
   path: string,
 ): AsyncGenerator<Uint8Array> {
-  const packed = Readable.from(bytes, { objectMode: false })
   const gunzip = createGunzip({ chunkSize: UNPACKED_CHUNK })
-  packed.on('error', (error) => gunzip.destroy(error))
-  packed.pipe(gunzip)
+  const fed = feed(bytes, gunzip).catch((error: unknown) => {
+    gunzip.destroy(error as Error)
+  })
   try {
     for await (const chunk of gunzip) yield chunk as Buffer
   } catch (error) {
@@ -115,9 +117,21 @@ async function* gunzipped(
     if (!isZlibError(error)) throw error
     refuse('archive-invalid', { path, reason: `${layer.part} cannot be unpacked: ${error.message}` })
   } finally {
-    packed.destroy()
     gunzip.destroy()
+    await fed
   }
+}
+
+/**
+ * Writes chunks, each when the one before was taken: it may be overwritten then. Ends early when nobody takes them any
+ * more; why not, the reading end says. Throws what the chunks throw.
+ */
+async function feed(bytes: AsyncIterable<Buffer>, to: Writable): Promise<void> {
+  const write = chunkWriter(to)
+  for await (const chunk of bytes) {
+    if (!(await write(chunk))) return
+  }
+  to.end()
 }
 
 function isZlibError(error: unknown): error is Error {
@@ -132,11 +146,18 @@ async function* byProgram(
 ): AsyncGenerator<Uint8Array> {
   const { tool, words, package: bringer } = programs[packing]
   const child = execa(tool, words, {
-    input: Readable.from(bytes, { objectMode: false }),
+    stdin: 'pipe',
     buffer: { stdout: false },
     encoding: 'buffer',
     reject: false,
   })
+  // EPIPE: the program ended before its input did, and its exit code says why.
+  child.stdin.on('error', () => undefined)
+  const fed = feed(bytes, child.stdin).catch((error: unknown) => {
+    child.kill('SIGKILL')
+    throw error
+  })
+  fed.catch(() => undefined)
   let isWhole = false
   try {
     for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk
@@ -144,6 +165,8 @@ async function* byProgram(
   } finally {
     if (!isWhole) child.kill('SIGKILL')
     await child
+    child.stdin.destroy()
+    await fed
   }
   const ended = await child
   if (!ended.failed) return

@@ -3,10 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { chunkWriter } from './chunk-writer'
 
 /**
  * Serves a tar once, as an engine serves an export, for the direct engine's thread to read by itself: hand-overs between
  * threads leave a gigabyte of buffers for two collectors, and 200 MB of them are there at a time (measured).
+ * @param chunks each may be overwritten when the next but one is asked for
  * @param onReady told the socket's path, in a folder of its own that only this user enters; both are gone at every end
  * @throws what the chunks throw; whoever reads sees the tar break off then
  */
@@ -47,13 +49,13 @@ async function send(socket: Socket, chunks: AsyncIterable<Uint8Array>, signal: A
   // The request says nothing that matters.
   socket.resume()
   socket.write('HTTP/1.0 200 OK\r\n\r\n')
+  const write = chunkWriter(socket)
+  let last = Promise.resolve(true)
   for await (const chunk of chunks) {
-    if (socket.destroyed) return
-    if (socket.write(chunk)) continue
-    const drained = new Promise<void>((resolve) => {
-      socket.once('drain', resolve)
-    })
-    await Promise.race([drained, gone])
+    const before = last
+    last = write(chunk)
+    // The next may be made meanwhile, in another buffer.
+    if (!(await before)) return
   }
   socket.end()
   await gone

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 // Types alone: the schemas of the failures would be loaded into the thread for nothing.
 import type { Failure } from '../../../shared/failure'
@@ -6,8 +7,8 @@ import type { TreeSize } from '../../disk/ext4/fit'
 import { Refusal } from '../../disk/refusal'
 import type { EntryStat, TreeFiles } from '../tree-files'
 import { indexedFiles } from './files'
-import { flattenLayers, selectMembers } from './flatten'
-import { indexLayers, type LayerIndex } from './index-layers'
+import { flattenLayers, selectMembers, type Selection } from './flatten'
+import { indexLayers } from './index-layers'
 import { layerChunks, packingOfLayer, type Layer } from './layers'
 import { measureTar } from './measure'
 import { serveTar } from './serve-tar'
@@ -28,14 +29,23 @@ export type ThreadRequest =
       /** The archive's, for refusals. */
       path: string
     }
+  | {
+      kind: 'tar'
+      /** By their digests: what is built is what was inspected. */
+      layers: readonly Layer[]
+      /** Which members make up the tree; null for the only layer as it is. */
+      selection: Selection | null
+      path: string
+      /** `socket`: for the direct engine's thread; else in chunks by message. */
+      by: 'socket' | 'message'
+    }
   /** An engine's export, of which only the size is asked. */
   | { kind: 'measure'; source: Extract<DiskSource, { kind: 'engine' }> }
 
-/** To the thread: a question about a file, the wish for the whole tree as a tar, room for a chunk of it, the wish to stop. */
+/** To the thread: a question about a file, the wish to know what makes up the tree, room for a chunk, the wish to stop. */
 export type ToThread =
   | { type: 'ask'; id: number; method: keyof TreeFiles; path: string; limit: number }
-  /** `socket`: for the direct engine's thread; else in chunks by message. */
-  | { type: 'read'; by: 'socket' | 'message' }
+  | { type: 'select' }
   | { type: 'more' }
   | { type: 'abort' }
 
@@ -54,7 +64,7 @@ export interface TreeSummary {
 
 export type Answer = EntryStat | Uint8Array | string[] | null
 
-/** From the thread. After the last two there is nothing further. */
+/** From the thread. After the last three there is nothing further. */
 export type FromThread =
   | { type: 'progress'; bytesDone: number }
   | { type: 'indexed'; summary: TreeSummary }
@@ -62,6 +72,7 @@ export type FromThread =
   | { type: 'answer'; id: number; answer: Answer }
   | { type: 'chunk'; bytes: Uint8Array }
   | { type: 'serving'; path: string }
+  | { type: 'selected'; selection: Selection | null }
   | { type: 'end' }
   | { type: 'failed'; failure: Failure }
   | { type: 'error'; message: string }
@@ -95,53 +106,67 @@ async function answerOf(
   return names
 }
 
-/** Answers questions about a tree until it is wanted as a whole, and hands it over then. */
-async function serve(
-  request: Extract<ThreadRequest, { kind: 'layers' }>,
+/** Answers questions about a tree until it is wanted as a whole, and says then what makes it up. */
+async function answerQuestions(
+  { layers, whiteouts, path }: Extract<ThreadRequest, { kind: 'layers' }>,
   port: MessagePort,
   post: Post,
   signal: AbortSignal,
 ): Promise<void> {
-  const { layers, whiteouts, path } = request
   const progress = throttled((bytesDone) => post({ type: 'progress', bytesDone }))
-  const options = { whiteouts, digest: !whiteouts }
-  /** Null when the tree is read as a whole: its names take the most memory. */
-  let index: LayerIndex | null = await indexLayers(layers, options, path, signal, progress)
+  const index = await indexLayers(layers, { whiteouts, digest: !whiteouts }, path, signal, progress)
   const [first] = layers
   const isPacked = !whiteouts && first !== undefined && (await packingOfLayer(first)) !== 'none'
-  let free = IN_FLIGHT
-  let wake = (): void => undefined
-  const wanted = new Promise<'socket' | 'message'>((resolve, reject) => {
-    signal.addEventListener('abort', () => {
-      wake()
-      resolve('message')
-    })
+  const wanted = new Promise<void>((resolve, reject) => {
+    signal.addEventListener('abort', () => resolve())
     port.on('message', (message: ToThread) => {
-      if (message.type === 'read') resolve(message.by)
-      else if (message.type === 'more') {
-        free++
-        wake()
-      } else if (message.type === 'ask') {
-        if (index === null) throw new Error('a question about a tree that was read')
-        const answer = answerOf(indexedFiles(index, path, signal), message)
-        answer.then((value) => post({ type: 'answer', id: message.id, answer: value }), reject)
-      }
+      if (message.type === 'select') resolve()
+      if (message.type !== 'ask') return
+      const answer = answerOf(indexedFiles(index, path, signal), message)
+      answer.then((value) => post({ type: 'answer', id: message.id, answer: value }), reject)
     })
   })
   const { tarBytes, newest, digest, size } = index
   post({ type: 'indexed', summary: { tarBytes, newest, digest, isPacked, size } })
-  const by = await wanted
+  await wanted
   signal.throwIfAborted()
-  const chunks = whiteouts
-    ? flattenLayers(layers, selectMembers(index.tree, index.members), path, signal)
-    : // By its digest: what is built is what was inspected.
-      layerChunks({ ...(first as Layer), diffId: digest }, path, signal)
-  index = null
-  if (by === 'socket') {
-    await serveTar(chunks, (socket) => post({ type: 'serving', path: socket }), signal)
-    post({ type: 'end' })
-    return
-  }
+  const selection = whiteouts ? selectMembers(index.tree, index.members) : null
+  const moved = selection?.chosen.map(({ buffer }) => buffer as ArrayBuffer) ?? []
+  post({ type: 'selected', selection }, moved)
+  // Until it is told to end: the next thread starts before (`tree-thread.ts`).
+  if (!signal.aborted) await once(signal, 'abort')
+}
+
+/** Hands a tree over as one tar. */
+async function handOver(
+  { layers, selection, path, by }: Extract<ThreadRequest, { kind: 'tar' }>,
+  port: MessagePort,
+  post: Post,
+  signal: AbortSignal,
+): Promise<void> {
+  const chunks =
+    selection === null
+      ? layerChunks(layers[0] as Layer, path, signal)
+      : flattenLayers(layers, selection, path, signal)
+  if (by === 'socket') await serveTar(chunks, (socket) => post({ type: 'serving', path: socket }), signal)
+  else await sendChunks(chunks, port, post, signal)
+  post({ type: 'end' })
+}
+
+async function sendChunks(
+  chunks: AsyncIterable<Uint8Array>,
+  port: MessagePort,
+  post: Post,
+  signal: AbortSignal,
+): Promise<void> {
+  let free = IN_FLIGHT
+  let wake = (): void => undefined
+  signal.addEventListener('abort', () => wake())
+  port.on('message', (message: ToThread) => {
+    if (message.type !== 'more') return
+    free++
+    wake()
+  })
   for await (const chunk of chunks) {
     while (free === 0 && !signal.aborted) {
       await new Promise<void>((resolve) => {
@@ -150,11 +175,9 @@ async function serve(
     }
     signal.throwIfAborted()
     free--
-    const isWhole = chunk.byteLength === chunk.buffer.byteLength
-    const bytes = isWhole ? chunk : new Uint8Array(chunk)
-    post({ type: 'chunk', bytes }, [bytes.buffer as ArrayBuffer])
+    const bytes = new Uint8Array(chunk)
+    post({ type: 'chunk', bytes }, [bytes.buffer])
   }
-  post({ type: 'end' })
 }
 
 async function main(port: MessagePort, request: ThreadRequest): Promise<void> {
@@ -165,7 +188,11 @@ async function main(port: MessagePort, request: ThreadRequest): Promise<void> {
     if (message.type === 'abort') controller.abort()
   })
   if (request.kind === 'layers') {
-    await serve(request, port, post, signal)
+    await answerQuestions(request, port, post, signal)
+    return
+  }
+  if (request.kind === 'tar') {
+    await handOver(request, port, post, signal)
     return
   }
   const chunks = engineChunks(request.source, (socket) => {

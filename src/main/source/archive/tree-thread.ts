@@ -4,6 +4,7 @@ import type { DiskSource } from '../../convert/direct/source'
 import type { TreeSize } from '../../disk/ext4/fit'
 import { Refusal } from '../../disk/refusal'
 import type { EntryStat, TreeFiles } from '../tree-files'
+import type { Selection } from './flatten'
 import type { Answer, FromThread, ThreadRequest, ToThread, TreeSummary } from './thread'
 
 let threadFile: string | null = null
@@ -18,7 +19,10 @@ export interface TreeThread {
   summary: TreeSummary
   /** Single files of the tree, until all of it is read. */
   files: TreeFiles
-  /** The whole tree as one uncompressed tar, once; throws refusals. What is known of its names goes away. */
+  /**
+   * The whole tree as one uncompressed tar, once; throws refusals. It is made in a second thread: what the first knew of
+   * names is gone by then, and its room is free for the engine that reads the tar.
+   */
   read(): AsyncGenerator<Uint8Array>
   /** The same for the direct engine's thread, which reads it from a socket; answers the socket's path. */
   serve(): Promise<string>
@@ -44,9 +48,42 @@ export async function openTree(
   progress: (bytesDone: number) => void,
   signal: AbortSignal,
 ): Promise<TreeThread> {
-  const thread = new Thread({ kind: 'layers', ...request }, progress)
-  return thread.open(signal)
+  const { layers, whiteouts, path } = request
+  const index = new Thread({ kind: 'layers', ...request }, progress)
+  const summary = await index.summary(signal)
+  let tar: Thread | null = null
+  let isClosed = false
+
+  const startTar = async (by: 'socket' | 'message'): Promise<Thread> => {
+    const selection = await index.selection()
+    if (isClosed) throw new Error(CLOSED)
+    const read = whiteouts ? layers : layers.map((layer) => ({ ...layer, diffId: summary.digest }))
+    tar = new Thread({ kind: 'tar', layers: read, selection, path, by }, () => undefined)
+    // In this order: the C library gives what the first had to the next thread that starts, which is the disk's writer.
+    await tar.started
+    await index.close()
+    return tar
+  }
+
+  return {
+    summary,
+    files: index.files(),
+    async *read() {
+      const thread = await startTar('message')
+      yield* thread.read()
+    },
+    serve: async () => (await startTar('socket')).serve(),
+    served: () => (tar === null ? Promise.resolve(new Error(CLOSED)) : tar.served()),
+    hold: (isHeld) => index.hold(isHeld),
+    async close() {
+      isClosed = true
+      await index.close()
+      await tar?.close()
+    },
+  }
 }
+
+const CLOSED = 'the archive was closed'
 
 /**
  * Reads an engine's export and measures its tree, in a thread.
@@ -66,6 +103,8 @@ export async function measureExport(
 class Thread {
   private readonly worker: Worker
   private readonly ended: Promise<void>
+  /** Whether it came to run, or ended before. */
+  readonly started: Promise<void>
   private isOver = false
   private readonly questions = new Map<
     number,
@@ -78,14 +117,15 @@ class Thread {
   private wake = (): void => undefined
   private size: TreeSize | null = null
   private socket: string | null = null
-  private summary: TreeSummary | null = null
+  private found: TreeSummary | null = null
+  private selected: { selection: Selection | null } | null = null
 
   constructor(request: ThreadRequest, progress: (bytesDone: number) => void) {
     if (threadFile === null) throw new Error('setTreeThread was not called')
     this.worker = new Worker(threadFile, {
       workerData: request,
       // As for the direct engine: little of what it makes dies young.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
     })
     this.worker.on('message', (message: FromThread) => {
       if (message.type === 'progress') progress(message.bytesDone)
@@ -93,6 +133,10 @@ class Thread {
       this.wake()
     })
     this.worker.on('error', (error) => this.fail(error))
+    this.started = new Promise((resolve) => {
+      this.worker.once('online', resolve)
+      this.worker.once('exit', () => resolve())
+    })
     this.ended = new Promise((resolve) => {
       this.worker.on('exit', () => {
         this.fail(new Error('the thread that reads archives ended without an answer'))
@@ -101,20 +145,23 @@ class Thread {
     })
   }
 
-  async open(signal: AbortSignal): Promise<TreeThread> {
-    await this.until(() => this.summary !== null, signal)
-    return {
-      summary: this.summary as TreeSummary,
-      files: this.files(),
-      read: () => this.read(),
-      serve: () => this.serve(),
-      served: () => this.served(),
-      hold: (isHeld) => {
-        if (isHeld) this.worker.ref()
-        else this.worker.unref()
-      },
-      close: () => this.close(),
-    }
+  async summary(signal: AbortSignal): Promise<TreeSummary> {
+    await this.until(() => this.found !== null, signal)
+    return this.found as TreeSummary
+  }
+
+  /** What makes up the tree; the last question. */
+  async selection(): Promise<Selection | null> {
+    this.send({ type: 'select' })
+    await this.until(() => this.selected !== null, null)
+    const { selection } = this.selected as { selection: Selection | null }
+    this.selected = null
+    return selection
+  }
+
+  hold(isHeld: boolean): void {
+    if (isHeld) this.worker.ref()
+    else this.worker.unref()
   }
 
   async measure(signal: AbortSignal): Promise<TreeSize> {
@@ -126,7 +173,7 @@ class Thread {
   private take(message: Exclude<FromThread, { type: 'progress' }>): void {
     switch (message.type) {
       case 'indexed':
-        this.summary = message.summary
+        this.found = message.summary
         return
       case 'measured':
         this.size = message.size
@@ -140,6 +187,9 @@ class Thread {
         return
       case 'serving':
         this.socket = message.path
+        return
+      case 'selected':
+        this.selected = message
         return
       case 'end':
         this.isWhole = true
@@ -192,7 +242,7 @@ class Thread {
     })
   }
 
-  private files(): TreeFiles {
+  files(): TreeFiles {
     const ask = (...words: Parameters<Thread['ask']>): Promise<Answer> => this.ask(...words)
     return {
       stat: async (path) => (await ask('stat', path, 0)) as EntryStat | null,
@@ -207,8 +257,7 @@ class Thread {
     }
   }
 
-  private async *read(): AsyncGenerator<Uint8Array> {
-    this.send({ type: 'read', by: 'message' })
+  async *read(): AsyncGenerator<Uint8Array> {
     for (;;) {
       await this.until(() => this.chunks.length > 0 || this.isWhole, null)
       const bytes = this.chunks.shift()
@@ -218,21 +267,20 @@ class Thread {
     }
   }
 
-  private async serve(): Promise<string> {
-    this.send({ type: 'read', by: 'socket' })
+  async serve(): Promise<string> {
     await this.until(() => this.socket !== null, null)
     return this.socket as string
   }
 
-  private async served(): Promise<Error | null> {
+  async served(): Promise<Error | null> {
     await this.ended
     return this.isWhole ? null : this.error
   }
 
-  private async close(): Promise<void> {
+  async close(): Promise<void> {
     if (this.isOver) return this.ended
     this.isOver = true
-    this.fail(new Error('the archive was closed'))
+    this.fail(new Error(CLOSED))
     this.send({ type: 'abort' })
     const timer = setTimeout(() => void this.worker.terminate(), GRACE)
     await this.ended
