@@ -88,6 +88,14 @@ export interface DriveAllowance {
 }
 
 /**
+ * Whether Slipway writes drives on a system at all.
+ * @param platform as Node names it
+ */
+export function writesDrives(platform: string): boolean {
+  return platform === 'linux' || platform === 'darwin'
+}
+
+/**
  * The guards, as a pure function: the window greys by it and the helper refuses by it.
  * @param drive the drive as it is now
  * @param neededBytes bytes that are to be written, counted from the drive's start

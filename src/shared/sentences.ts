@@ -26,11 +26,6 @@ export function unprovenWriting(platform: string): string | null {
   return `Slipway’s rules for drives on ${system} are not yet proven on hardware, so it shows the drives and writes none of them. Write the disk’s file with another program, or from Linux.`
 }
 
-/** Whether Slipway writes drives on a system at all. */
-export function writesDrives(platform: string): boolean {
-  return platform === 'linux' || platform === 'darwin'
-}
-
 /**
  * A size as people read it, in decimal units with three significant digits: `1.16 GB`.
  * @param bytes at least 0
@@ -493,13 +488,13 @@ export function describeFailure(failure: Failure): FailureText {
       }
     case 'drive-busy':
       return {
-        happened: `The drive ${facts.device} is in use: ${facts.detail}.`,
+        happened: `The drive ${facts.device} is in use: ${systemWords(facts.detail)}.`,
         kept: driveUntouched,
         remedy: 'Close what uses it, unmount it and try again.',
       }
     case 'drive-io':
       return {
-        happened: `The drive ${facts.device} failed at ${formatBytes(facts.offset)}: ${facts.detail}.`,
+        happened: `The drive ${facts.device} failed at ${formatBytes(facts.offset)}: ${systemWords(facts.detail)}.`,
         kept: 'The drive holds no usable disk. The built disk is as it was.',
         remedy: 'Try another port, then another stick.',
       }
@@ -658,6 +653,23 @@ const fieldNames: Record<string, string> = {
   byId: 'identity',
   layout: 'partitions',
   contents: 'content',
+}
+
+/** What the system's names of errors mean of a drive (errno(3)). */
+const errorWords: Record<string, string> = {
+  EBUSY: 'another program or the system holds it',
+  EIO: 'it could not read or write there',
+  ENODEV: 'it is gone',
+  ENXIO: 'it is gone',
+  ENOSPC: 'it ends there',
+  EREMOTEIO: 'it answered with an error',
+  ETIMEDOUT: 'it did not answer in time',
+}
+
+/** An error of the system in words, with its name for those who look it up; other text as it is. */
+function systemWords(detail: string): string {
+  const words = errorWords[detail]
+  return words === undefined ? detail : `${words} (${detail})`
 }
 
 function fieldName(field: string): string {

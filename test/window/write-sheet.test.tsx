@@ -40,6 +40,19 @@ function chosenDrives(): HTMLElement[] {
   return within(screen.getByRole('listbox', { name: DRIVES })).queryAllByRole('option', { selected: true })
 }
 
+describe('the page of a drive', () => {
+  it.each([
+    [['large'], 'Only by the expert setting.'],
+    [['mounted', 'large'], 'Only by the expert setting.'],
+    [['mounted'], 'Only after it is unmounted.'],
+    [['system', 'large'], 'No.'],
+  ] as const)('says of %j: %s', async (reasons, verdict) => {
+    await openWindow({ ...fullTopics, drives: [{ ...freeDrive, reasons: [...reasons] }] })
+    await chooseIn('Drives', freeDrive.name)
+    expect(screen.getByText(verdict)).toBeTruthy()
+  })
+})
+
 describe('the write sheet', () => {
   it('chooses no drive beforehand, not even the only one', async () => {
     await openSheet({ ...fullTopics, drives: [freeDrive] })
@@ -75,10 +88,26 @@ describe('the write sheet', () => {
     ])
   })
 
+  it('says beside the button what is still to do, in the order in which it is done', async () => {
+    await openSheet()
+    const next = (): string | undefined =>
+      screen.queryAllByRole('status').find(({ textContent }) => textContent.endsWith('.'))?.textContent
+    expect(next()).toBe('Choose a drive.')
+    await chooseIn(DRIVES, mountedDrive.name)
+    expect(next()).toBe('Allow to unmount /dev/sdc.')
+    await change(() => screen.getByRole('checkbox', { name: /Unmount it first/ }).click())
+    expect(next()).toBe('Type the name to confirm.')
+    await type(mountedDrive.name)
+    expect(next()).toBeUndefined()
+    expect(isEnabled('Erase and write')).toBe(true)
+    await chooseIn(DRIVES, freeDrive.name)
+    expect(next()).toBe('Type the name of /dev/sdb to confirm.')
+  })
+
   it('says what will be lost', async () => {
     await openSheet()
     await chooseIn(DRIVES, mountedDrive.name)
-    const loss = screen.getByRole('region', { name: 'What will be lost' }).textContent
+    const loss = screen.getByRole('group', { name: 'What will be lost' }).textContent
     expect(loss).toContain('BACKUP')
     expect(loss).toContain('7.4 GB in use')
     expect(loss).toContain('/media/ada/BACKUP')
@@ -87,12 +116,12 @@ describe('the write sheet', () => {
   it('does not add up use that it does not know', async () => {
     await openSheet()
     await chooseIn(DRIVES, freeDrive.name)
-    const loss = (): string => screen.getByRole('region', { name: 'What will be lost' }).textContent
+    const loss = (): string => screen.getByRole('group', { name: 'What will be lost' }).textContent
     expect(loss()).toContain('2 volumes, use unknown:')
     const [first] = mountedDrive.volumes
     const half = {
       ...mountedDrive,
-      volumes: [...mountedDrive.volumes, { ...first, usedBytes: null }],
+      volumes: [...mountedDrive.volumes, { ...first, device: '/dev/sdc2', usedBytes: null }],
     } as ListedDrive
     cleanup()
     await openSheet({ ...fullTopics, drives: [half] })
@@ -104,7 +133,7 @@ describe('the write sheet', () => {
     const drive = { ...freeDrive, wwn: '0x5001b44' }
     await openSheet({ ...fullTopics, drives: [drive] })
     await chooseIn(DRIVES, drive.name)
-    const loss = screen.getByRole('region', { name: 'What will be lost' }).textContent
+    const loss = screen.getByRole('group', { name: 'What will be lost' }).textContent
     for (const fact of [
       drive.serial,
       drive.wwn,

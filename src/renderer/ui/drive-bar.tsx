@@ -18,7 +18,9 @@ export function driveSegments(drive: Drive): Segment[] {
   let position = 0
   const addGap = (until: number): void => {
     if (until - position < LEAST_GAP) return
-    segments.push({ id: `gap-${position}`, name: 'Empty', sizeBytes: until - position, isFree: true })
+    // Where nothing is known at all, there may be what this system does not know.
+    const name = volumes.length === 0 ? 'Nothing known' : 'Empty'
+    segments.push({ id: `gap-${position}`, name, sizeBytes: until - position, isFree: true })
   }
   for (const volume of volumes) {
     const start = volume.startBytes ?? position

@@ -15,14 +15,14 @@ export function busWords(bus: string): string {
   return buses[bus] ?? (bus === '' ? 'unknown bus' : displayName(bus))
 }
 
-/** By what a drive is told from others: all that the helper compares before it writes. */
+/** By what a drive is told from others, as far as it says: all that the helper compares before it writes. */
 export function DriveIdentity({ drive }: { drive: ListedDrive }) {
   const code = (text: string) => (text === '' ? 'none reported' : <code>{displayName(text)}</code>)
   return (
     <Facts
       rows={[
         ['Serial number', code(drive.serial)],
-        ['World wide name', code(drive.wwn)],
+        ['World wide name', drive.wwn === '' ? null : code(drive.wwn)],
         [
           'Plugged in',
           drive.port === '' ? (
@@ -33,7 +33,7 @@ export function DriveIdentity({ drive }: { drive: ListedDrive }) {
             </>
           ),
         ],
-        ['Known as', drive.byId.length === 0 ? 'no name under by-id' : code(drive.byId.join(', '))],
+        ['Known as', drive.byId.length === 0 ? null : code(drive.byId.join(', '))],
         [
           'Numbers',
           <>

@@ -86,10 +86,13 @@ function Verdict({ drive }: { drive: ListedDrive }) {
     )
   }
   const afterUnmount = drive.reasons.every((reason) => reason === 'mounted')
+  const byExpert = drive.reasons.every((reason) => ['mounted', 'not-removable', 'large'].includes(reason))
   return (
     <div className={styles.reasons}>
       <p>
-        <strong>{afterUnmount ? 'Only after it is unmounted.' : 'No.'}</strong>
+        <strong>
+          {afterUnmount ? 'Only after it is unmounted.' : byExpert ? 'Only by the expert setting.' : 'No.'}
+        </strong>
       </p>
       <ul className={styles.reasonList}>
         {drive.reasons.map((reason) => (
@@ -100,6 +103,9 @@ function Verdict({ drive }: { drive: ListedDrive }) {
           </li>
         ))}
       </ul>
+      {byExpert && !afterUnmount && (
+        <p>The sheet “Write to a stick” has it, and then asks for the name of the device as well.</p>
+      )}
       {afterUnmount && <p>Slipway can unmount it before it writes, and asks first.</p>}
     </div>
   )

@@ -39,9 +39,11 @@ export function DriveChoice(props: {
             className={styles.drive ?? ''}
           >
             <DriveIcon />
-            <span className={styles.driveName}>{drive.name}</span>
-            <span>
-              {formatBytes(drive.sizeBytes)} <code className={styles.device}>{drive.device}</code>
+            <span className={styles.driveHead}>
+              <span className={styles.driveName}>{drive.name}</span>
+              <span>
+                {formatBytes(drive.sizeBytes)} <code className={styles.device}>{drive.device}</code>
+              </span>
             </span>
             <span className={styles.driveDetail}>
               {against[0] === undefined ? contents(drive) : describeReason(against[0])}

@@ -30,7 +30,7 @@ export function Loss(props: {
   const isBlocked = props.mustUnmount && !props.unmount
   return (
     <section className={styles.target} aria-label={`${name}, ${drive.device}`}>
-      <section className={styles.loss} aria-label="What will be lost">
+      <div className={styles.loss} role="group" aria-label="What will be lost">
         <h3 className={styles.lossTitle}>
           Everything on {name} will be lost <code className={styles.device}>{drive.device}</code>
         </h3>
@@ -70,7 +70,7 @@ export function Loss(props: {
             Unmount it first. Programs that use its files must be closed.
           </Checkbox>
         )}
-      </section>
+      </div>
       <TextField
         label={
           <>

@@ -78,8 +78,10 @@ function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
       )}
       <p className={styles.numbers}>{job.state === 'cancelling' ? 'Cancelling.' : numbers(job)}</p>
       <p className={styles.soft}>
-        Leave the stick where it is until this says that it may be pulled. The sheet can be closed: the work
-        goes on, and the bar at the foot of the window shows it.
+        {isOfMany
+          ? 'Leave each stick where it is until it is written and compared.'
+          : 'Leave the stick where it is until this says that it may be pulled.'}{' '}
+        The sheet can be closed: the work goes on, and the bar at the foot of the window shows it.
       </p>
     </div>
   )
@@ -106,7 +108,13 @@ function Targets({ targets, isOver }: { targets: readonly JobTarget[]; isOver: b
             <span>
               <strong>{name}</strong> <code className={styles.device}>{device}</code>
             </span>
-            <span className={cx(styles.numbers, state === 'done' && styles.past)}>
+            <span
+              className={cx(
+                styles.numbers,
+                state === 'done' && styles.past,
+                state === 'failed' && styles.failed,
+              )}
+            >
               {isOver && state !== 'done' && state !== 'failed' ? 'Not finished' : targetWords[state]}
               {!isOver && fraction !== null && state !== 'done' && state !== 'failed'
                 ? `, ${formatPercent(fraction)}`
@@ -131,6 +139,7 @@ function Targets({ targets, isOver }: { targets: readonly JobTarget[]; isOver: b
 
 function numbers(job: JobSnapshot): string {
   if (job.state !== 'running') return 'Waiting.'
+  if (job.phase === 'elevate') return 'The system may ask for a password in a window of its own.'
   return [
     job.fraction === null ? null : formatPercent(job.fraction),
     job.bytesPerSecond === null ? null : formatSpeed(job.bytesPerSecond),

@@ -1,11 +1,11 @@
 import { useState } from 'react'
-import { confirms, confirmsAgain } from '../../../shared/drive'
+import { confirms, confirmsAgain, writesDrives } from '../../../shared/drive'
 import type { ListedDrive } from '../../../shared/ipc/contract'
 import type { JobSnapshot } from '../../../shared/job'
 import { useCall } from '../../api/api'
 import { Button } from '../../ui/button'
 import { Checkbox } from '../../ui/field'
-import { unprovenWriting, writesDrives } from '../../../shared/sentences'
+import { unprovenWriting } from '../../../shared/sentences'
 import { FailureNotice, Notice } from '../../ui/notice'
 import { Sheet } from '../../ui/sheet'
 import { DriveChoice } from './drive-choice'
@@ -105,10 +105,7 @@ export function WriteSheet(props: {
     const confirmation = chosen.get(drive.key)
     return confirmation === undefined ? [] : [{ drive, ...confirmation }]
   })
-  const isReady = ({ drive, typed, typedAgain, unmount }: (typeof targets)[number]): boolean =>
-    allowedReasons(drive, source, isExpert).every((reason) => reason === 'mounted' && unmount) &&
-    confirms(typed, drive.nameToType) &&
-    (!isExpertDrive(drive) || confirmsAgain(typedAgain, drive))
+  const missing = canWrite ? nextStep(targets, source, isExpert) : null
 
   const write = async (): Promise<void> => {
     const answer = await flash.run({
@@ -133,10 +130,15 @@ export function WriteSheet(props: {
       onClose={props.onClose}
       footer={
         <>
+          {missing !== null && (
+            <p className={styles.next} role="status">
+              {missing}
+            </p>
+          )}
           <Button onPress={props.onClose}>Close</Button>
           <Button
             look="danger"
-            isDisabled={!canWrite || targets.length === 0 || !targets.every(isReady) || flash.pending}
+            isDisabled={!canWrite || missing !== null || flash.pending}
             onPress={() => void write()}
           >
             {targets.length > 1 ? `Erase and write ${targets.length} drives` : 'Erase and write'}
@@ -191,8 +193,7 @@ export function WriteSheet(props: {
         <section className={styles.step} aria-label="How to write">
           {source.kind !== 'image' && (
             <Checkbox isSelected={everything} onChange={setEverything}>
-              Write everything, also what no file system uses. It takes longer, and leaves nothing old where
-              the disk lies.
+              Write everything, also what no file system uses: slower, but nothing old is left under it.
             </Checkbox>
           )}
           <Checkbox isSelected={eject} onChange={setEject}>
@@ -204,6 +205,24 @@ export function WriteSheet(props: {
       )}
     </Sheet>
   )
+}
+
+/** What a person has to do before anything can be written, or null when all is done. */
+function nextStep(
+  targets: readonly (Confirmation & { drive: ListedDrive })[],
+  source: WriteSource,
+  isExpert: boolean,
+): string | null {
+  if (targets.length === 0) return 'Choose a drive.'
+  for (const { drive, typed, typedAgain, unmount } of targets) {
+    const of = targets.length > 1 ? ` of ${drive.device}` : ''
+    const reasons = allowedReasons(drive, source, isExpert)
+    if (reasons.some((reason) => reason !== 'mounted')) return `${drive.device} may not be written.`
+    if (reasons.length > 0 && !unmount) return `Allow to unmount ${drive.device}.`
+    if (!confirms(typed, drive.nameToType)) return `Type the name${of} to confirm.`
+    if (isExpertDrive(drive) && !confirmsAgain(typedAgain, drive)) return `Type the device name${of}.`
+  }
+  return null
 }
 
 function isBuiltIn(drive: ListedDrive): boolean {

@@ -16,7 +16,9 @@ export function jobHeadline(job: JobSnapshot): string {
     case 'failed':
       return describeFailure(job.failure).happened
     case 'succeeded':
-      return endings[job.kind]
+      return (job.targets?.length ?? 0) > 1
+        ? 'Written and compared. The sticks may be pulled'
+        : endings[job.kind]
   }
 }
 
