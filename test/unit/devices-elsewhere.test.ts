@@ -4,11 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { PlistValue } from '../../src/main/drives/macos/plist'
-import { claimMacosDevice, macosOpeners, unmountMacosDrive } from '../../src/main/helper/macos/device'
+import { checkSystem } from '../../src/main/flash/flash'
+import {
+  claimMacosDevice,
+  letGoOfMacosDrive,
+  macosOpeners,
+  unmountMacosDrive,
+} from '../../src/main/helper/macos/device'
 import { windowsSteps } from '../../src/main/helper/windows/device'
 import { holdVolumes } from '../../src/main/helper/windows/volumes'
 import type { Drive } from '../../src/shared/drive'
 import { fail, ok, type Result } from '../../src/shared/failure'
+import { memoryDrive } from '../support/memory-drive'
 
 // What the tools print here was built after their documented formats (diskutil(8), lsof(8)); none of it was recorded on
 // a Mac or a Windows machine, and PowerShell is stood for by a program that prints what the script would.
@@ -36,6 +43,13 @@ function opener(asked: string[], isDevice = true): (path: string) => Promise<Han
     return handle
   }
 }
+
+test('drives are written on Linux and macOS, and nowhere else', () => {
+  expect(['linux', 'darwin', 'win32', 'freebsd'].map((platform) => checkSystem(platform).ok)).toEqual([
+    ...[true, true],
+    ...[false, false],
+  ])
+})
 
 describe('a drive of a Mac', () => {
   const info = { DeviceIdentifier: 'disk4', TotalSize: 4 * MB, DeviceBlockSize: 512 }
@@ -97,6 +111,29 @@ describe('a drive of a Mac', () => {
       Promise.reject(Object.assign(new Error('busy'), { code: 'EBUSY' })),
     )
     expect(mounted).toEqual(fail('drive-busy', { device: '/dev/disk4', detail: 'EBUSY' }))
+  })
+
+  test('is closed and then ejected when that was asked for, and the log says why it could not be', async () => {
+    const done: string[] = []
+    const claimed = { majorMinor: '', busPath: null, device: memoryDrive(4 * MB) }
+    const close = (): Promise<void> => Promise.resolve(void done.push('close'))
+    const letGo = (eject: boolean, answer: Result<string>): Promise<string[]> =>
+      letGoOfMacosDrive({ ...claimed, close }, { device: '/dev/disk4' }, eject, (words) => {
+        done.push(words.join(' '))
+        return Promise.resolve(answer)
+      })
+    expect(await letGo(true, ok('Disk /dev/disk4 ejected\n'))).toEqual([])
+    expect(done.splice(0)).toEqual(['close', 'eject /dev/disk4'])
+    expect(await letGo(false, ok(''))).toEqual([])
+    expect(done.splice(0)).toEqual(['close'])
+    const output = 'Volume timed out while waiting to eject'
+    const failure = fail('tool-failed', { tool: '/usr/sbin/diskutil', exitCode: 1, output })
+    expect(await letGo(true, failure)).toEqual([`/dev/disk4 could not be ejected: ${output}`])
+    done.splice(0)
+    // It was pulled: what is behind this name now is another drive.
+    claimed.device.present = false
+    expect(await letGo(true, ok(''))).toEqual([])
+    expect(done).toEqual(['close'])
   })
 
   test('is asked for by every node that others could have open', async () => {
@@ -200,6 +237,7 @@ describe('a drive of a Windows machine', () => {
     if (!claimed.ok) throw new Error(claimed.failure.code)
     expect(claimed.value.device).toMatchObject({ sizeBytes: 4 * MB, sectorBytes: 512 })
     expect(await steps.find(needed)).toEqual(ok([unmounted]))
+    expect(await steps.letGo(claimed.value, drive, true)).toHaveLength(1)
     await claimed.value.close()
     expect(done).toEqual(['lock 3', device, 'release'])
     expect(await steps.find(needed)).toEqual(ok([drive]))

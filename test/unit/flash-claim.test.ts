@@ -54,6 +54,7 @@ async function claim({ looks, opened, openers = [], unmount = false }: World): P
       return Promise.resolve(ok({ majorMinor, device: { sizeBytes }, close } as ClaimedDevice))
     },
     openers: () => Promise.resolve(openers),
+    letGo: () => Promise.resolve([]),
   }
   const target = targetFor(stickOf(confirmed), { unmount })
   const result = await claimTarget(target, 4 * GB, { paths: [], files: [] }, false, steps)

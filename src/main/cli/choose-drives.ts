@@ -11,7 +11,7 @@ import {
   type Drive,
 } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
-import { formatBytes } from '../../shared/sentences'
+import { formatBytes, unprovenWriting } from '../../shared/sentences'
 import { identityOf } from '../drives/watch'
 import type { FlashInputTarget } from '../flash/flash'
 import type { DriveChoice } from './arguments'
@@ -38,6 +38,8 @@ export async function chooseDrives(
   needed: readonly string[],
   reporter: Reporter,
 ): Promise<Chosen> {
+  const unproven = unprovenWriting(process.platform)
+  if (unproven !== null) reporter.say(unproven)
   const found = await findAllDrives(file, needed, reporter)
   if (!found.ok) return { end: reporter.fail(found.failure) }
   const drives: Drive[] = []

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { driveName, type DriveIdentity } from '../../shared/drive'
+import { driveName, writesDrives, type DriveIdentity } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { FlashRequest, TargetState } from '../../shared/helper-protocol'
 import type { JobContext, JobTarget } from '../../shared/job'
@@ -37,9 +37,8 @@ export interface FlashInput {
  * on which it lies.
  * @param context of the job
  * @param input what was confirmed
- * @returns null when written and, if asked for, compared; `not-supported` on other systems than Linux, the failures of
- *   `openSource`, `disk-changed`, or what the
- *   helper answers
+ * @returns null when written and, if asked for, compared; the failures of `checkSystem` and `openSource`,
+ *   `disk-changed`, or what the helper answers
  */
 export async function flashDisk(context: JobContext, input: FlashInput): Promise<Result<null>> {
   const possible = checkSystem()
@@ -65,9 +64,12 @@ export async function flashDisk(context: JobContext, input: FlashInput): Promise
   })
 }
 
-/** Says so where drives cannot be written. */
-export function checkSystem(): Result<null> {
-  if (process.platform === 'linux') return ok(null)
+/**
+ * Says so where drives cannot be written: `not-supported`.
+ * @param platform as Node names it; tests give another
+ */
+export function checkSystem(platform: string = process.platform): Result<null> {
+  if (writesDrives(platform)) return ok(null)
   return fail('not-supported', { what: 'writing drives on this system, where it was never proven' })
 }
 
@@ -87,8 +89,7 @@ export interface DriveData extends Pick<
  * @param context of the job
  * @param choice what was confirmed
  * @param data what to write
- * @returns null when written and, if asked for, compared; `not-supported` on other systems than Linux, what `send`
- *   answers, or what the helper does
+ * @returns null when written and, if asked for, compared; what `send` answers, or what the helper does
  */
 export function writeDrives(
   context: JobContext,

@@ -15,6 +15,7 @@ import { findDrives } from '../drives/linux'
 import type { Needed } from '../drives/linux/drives'
 import { numbersOf } from './drive-numbers'
 import { claimDevice, type ClaimedDevice } from './flash-device'
+import { letGoOfDrive } from './flash-let-go'
 import { waitForOpeners } from './flash-openers'
 import { unmountDrive } from './flash-unmount'
 import { macosSteps } from './macos/device'
@@ -58,12 +59,16 @@ export function judgeTarget(
   return reasons.length === 0 ? ok(drive) : fail('drive-refused', { device, reasons })
 }
 
-/** What `claimTarget` does to the machine; tests give their own, to change the machine between two looks. */
+/**
+ * What a claim and the end of a write do to the machine, by each system's own ways; tests give their own, to change the
+ * machine between two looks.
+ */
 export interface ClaimSteps {
   find: typeof findDrives
   unmount: typeof unmountDrive
   claim: typeof claimDevice
   openers: typeof waitForOpeners
+  letGo: typeof letGoOfDrive
 }
 
 const linuxSteps: ClaimSteps = {
@@ -71,10 +76,11 @@ const linuxSteps: ClaimSteps = {
   unmount: unmountDrive,
   claim: claimDevice,
   openers: waitForOpeners,
+  letGo: letGoOfDrive,
 }
 
 /** The steps of this system. macOS and Windows: not yet proven on hardware. */
-function stepsHere(): ClaimSteps {
+export function stepsHere(): ClaimSteps {
   switch (process.platform) {
     case 'darwin':
       return macosSteps
@@ -92,7 +98,7 @@ function stepsHere(): ClaimSteps {
  * @param sizeBytes that the drive must hold
  * @param asked what the drive must not take from the asking user; the helper's own files are added to it
  * @param loopTargets whether loop devices may be targets (tests)
- * @param steps tests give their own
+ * @param steps of this system
  * @returns the claimed drive; the failures of `judgeTarget` and `claimDevice`, `drive-busy`, `tool-missing`,
  *   `tool-failed`
  */
@@ -101,7 +107,7 @@ export async function claimTarget(
   sizeBytes: number,
   asked: Needed,
   loopTargets: boolean,
-  steps: ClaimSteps = stepsHere(),
+  steps: ClaimSteps,
 ): Promise<Result<ClaimedDevice>> {
   const { device } = target.drive
   const needed = { ...asked, paths: [...asked.paths, process.execPath, process.argv[1] ?? '/'] }

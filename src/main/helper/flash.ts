@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fail, ok, type Failure, type Result } from '../../shared/failure'
 import type { FlashRequest, FlashTarget, TargetState } from '../../shared/helper-protocol'
-import { runTool } from '../drives/linux/tools'
 import type { ClaimedDevice } from './flash-device'
-import { ejectDrive } from './flash-eject'
-import { claimTarget } from './flash-target'
+import { claimTarget, stepsHere, type ClaimSteps } from './flash-target'
 import { writeDisk } from './flash-write'
 import type { HelperJob } from './job'
 
@@ -43,8 +41,9 @@ export async function runFlash(
   if (new Set(targets.map(({ drive }) => drive.device)).size < targets.length) {
     return fail('helper-protocol', { detail: 'a drive is named twice' })
   }
+  const steps = stepsHere()
   const claims: Claim[] = []
-  for (const target of targets) claims.push(await claim(target, request, job, loopTargets))
+  for (const target of targets) claims.push(await claim(target, request, job, loopTargets, steps))
   const writing = claims.filter((one) => one.claimed !== null)
   const tell = (states: readonly TargetState[]): void => {
     let next = 0
@@ -62,7 +61,9 @@ export async function runFlash(
           {
             device: claimed.device,
             name: target.drive.device,
-            whenDone: () => letGo(target, claimed, request.eject, job),
+            async whenDone() {
+              for (const line of await steps.letGo(claimed, target.drive, request.eject)) job.log(line)
+            },
           },
         ],
   )
@@ -92,8 +93,9 @@ async function claim(
   request: FlashRequest,
   job: HelperJob,
   loopTargets: boolean,
+  steps: ClaimSteps,
 ): Promise<Claim> {
-  const claimed = await claimTarget(target, request.sizeBytes, request.needed, loopTargets)
+  const claimed = await claimTarget(target, request.sizeBytes, request.needed, loopTargets, steps)
   if (!claimed.ok) return { target, claimed: null, failure: claimed.failure }
   const { device } = claimed.value
   job.defer(async () => {
@@ -112,26 +114,6 @@ async function claim(
     }
   }
   return { target, claimed: claimed.value, failure: null }
-}
-
-/** Lets go of a drive that was written: the system forgets it, or the kernel reads its new partition table. */
-async function letGo(
-  { drive: { device, bus } }: FlashTarget,
-  claimed: ClaimedDevice,
-  eject: boolean,
-  job: HelperJob,
-): Promise<void> {
-  const isEjected = eject && (await ejectDrive(claimed, bus))
-  await claimed.close()
-  if (isEjected) return
-  if (eject) {
-    job.log(
-      `${device} could not be ejected${bus === 'mmc' ? ', as a card in its slot cannot be' : ''}; it may be pulled nevertheless`,
-    )
-  }
-  // The kernel reads the new partition table only when nobody holds the drive; that it does is a courtesy.
-  const reread = await runTool('blockdev', ['--rereadpt', device])
-  if (!reread.ok) job.log(`${device}: the partition table was not read again`)
 }
 
 function verdictOf(claims: readonly Claim[]): Result<null> {

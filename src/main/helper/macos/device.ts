@@ -2,18 +2,20 @@ import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { z } from 'zod'
+import type { DriveIdentity } from '../../../shared/drive'
 import { fail, ok, type Result } from '../../../shared/failure'
 import { diskutil, findMacosDrives, runDiskutil } from '../../drives/macos'
 import { openFailure, type ClaimedDevice } from '../flash-device'
 import type { ClaimSteps } from '../flash-target'
 import { handleDevice } from '../handle-device'
 
-/** The steps of a claim on a Mac, by diskutil(8) and raw disks. Not yet proven on hardware. */
+/** The steps of a claim and of the end of a write on a Mac, by diskutil(8) and raw disks. Not yet proven on hardware. */
 export const macosSteps: ClaimSteps = {
   find: findMacosDrives,
   unmount: (device) => unmountMacosDrive(device),
   claim: (device) => claimMacosDevice(device),
   openers: (paths) => macosOpeners(paths),
+  letGo: (claimed, drive, eject) => letGoOfMacosDrive(claimed, drive, eject),
 }
 
 const LSOF = '/usr/sbin/lsof'
@@ -82,6 +84,31 @@ export async function macosOpeners(
     const name = /^c(.*)$/m.exec(text)?.[1] ?? ''
     return id === process.pid ? [] : [`${name} (${id})`]
   })
+}
+
+/**
+ * Lets go of a drive that was written, and ejects it when asked to. diskutil ejects nothing that is open, so the drive
+ * is closed before; should another one come in its place at that moment, its volumes are unmounted and nothing of it is
+ * lost.
+ * @param claimed the open drive; closed in the end
+ * @param drive what it is
+ * @param eject whether it is to be ejected
+ * @param run asks diskutil; tests answer with what it prints
+ * @returns lines for the log, of what did not work; the drive is written all the same
+ */
+export async function letGoOfMacosDrive(
+  claimed: ClaimedDevice,
+  { device }: Pick<DriveIdentity, 'device'>,
+  eject: boolean,
+  run = runDiskutil,
+): Promise<string[]> {
+  const isPresent = await claimed.device.isPresent()
+  await claimed.close()
+  if (!eject || !isPresent) return []
+  const ejected = await run(['eject', device])
+  if (ejected.ok) return []
+  const { facts } = ejected.failure
+  return [`${device} could not be ejected: ${'output' in facts ? facts.output : ''}`]
 }
 
 function runLsof(words: readonly string[]): Promise<string> {

@@ -78,5 +78,10 @@ export function windowsSteps(
     },
     // Who has a volume open keeps it from being locked.
     openers: () => Promise.resolve([]),
+    // Windows looks at what is on the drive when its volumes are let go.
+    async letGo(claimed, drive, eject) {
+      await claimed.close()
+      return eject ? [`${drive.device} is not ejected on Windows: “Safely Remove Hardware” does that`] : []
+    },
   }
 }
