@@ -16,6 +16,14 @@ function withStick(
   return { ...root([one, other]), ...changes }
 }
 
+/** Two sticks with physical volumes, of which no volume is active. */
+function withInactiveGroups(volumeGroups: Record<string, string>): MachineDescription {
+  const sticks = ['sdb', 'sdc'].map((name) =>
+    usbStick(name, { within: [{ name: `${name}1`, fs: 'LVM2_member', uuid: `pv-${name}` }] }),
+  )
+  return { ...root(sticks), volumeGroups }
+}
+
 const refused: Row['verdicts'] = { '/dev/sdb': ['system'], '/dev/sdc': [] }
 
 /** What is a part of the system though nothing of it is mounted. */
@@ -145,6 +153,63 @@ export const configured: Row[] = [
     },
     allowance: allowed,
     verdicts: { '/dev/sdb': ['system', 'in-use'] },
+  },
+  {
+    name: 'a /home in a volume group that is not active, by both of its names',
+    machine: {
+      ...withInactiveGroups({ sdb1: 'my-data', sdc1: 'other' }),
+      fstab: ['/dev/mapper/my--data-home /home ext4 noauto 0 2', '/dev/my-data/swap none swap noauto 0 0'],
+    },
+    allowance: allowed,
+    verdicts: refused,
+  },
+  {
+    name: 'the same by the one of them that fstab seldom has',
+    machine: {
+      ...withInactiveGroups({ sdb1: 'vg', sdc1: 'other' }),
+      fstab: ['/dev/vg/boot /boot ext4 noauto 0 2'],
+    },
+    allowance: allowed,
+    verdicts: refused,
+  },
+  {
+    name: 'the same where nobody can tell the groups: every physical volume may be of it',
+    machine: { ...withInactiveGroups({}), fstab: ['/dev/mapper/vg-boot /boot ext4 noauto 0 2'] },
+    allowance: allowed,
+    verdicts: { '/dev/sdb': ['system'], '/dev/sdc': ['system'] },
+  },
+  {
+    name: 'an unlocked disk that is closed now has no group’s name, and takes no stick of another group',
+    machine: {
+      ...withInactiveGroups({ sdb1: 'my', sdc1: 'other' }),
+      fstab: ['/dev/mapper/cryptboot /boot ext4 noauto'],
+    },
+    verdicts: { '/dev/sdb': [], '/dev/sdc': [] },
+  },
+  {
+    name: 'a volume group that only a person mounts',
+    machine: {
+      ...withInactiveGroups({ sdb1: 'vg', sdc1: 'other' }),
+      fstab: ['/dev/mapper/vg-films /media/films ext4 noauto,user 0 0'],
+    },
+    verdicts: { '/dev/sdb': [], '/dev/sdc': [] },
+  },
+  {
+    name: 'a /boot on an array that is stopped: every member of one may be of it',
+    machine: {
+      ...root([
+        usbStick('sdb', { within: [{ name: 'sdb1', fs: 'linux_raid_member' }] }),
+        usbStick('sdc', {
+          within: [
+            { name: 'sdc1', fs: 'linux_raid_member', within: [{ name: 'md127', type: 'raid1', fs: 'ext4' }] },
+          ],
+        }),
+        usbStick('sdd'),
+      ]),
+      fstab: ['/dev/md0 /boot ext4 noauto 0 2'],
+    },
+    allowance: allowed,
+    verdicts: { '/dev/sdb': ['system'], '/dev/sdc': ['in-use'], '/dev/sdd': [] },
   },
   {
     name: 'swap on a volume of a ZFS pool',

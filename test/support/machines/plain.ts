@@ -138,6 +138,38 @@ export const plain: Row[] = [
     },
   },
   {
+    name: 'a built-in card reader with no card, as some drivers show it, beside the stick',
+    machine: root([mmc('mmcblk0', { card: 'SD', size: 0 }), usbStick('sdb')]),
+    verdicts: { '/dev/mmcblk0': ['no-medium'], '/dev/sdb': [] },
+  },
+  {
+    name: 'a hot-swap bay for an expert: its disk is not mounted and may be written',
+    machine: root([sataDisk('sda', { rm: true })]),
+    allowance: { expert: true },
+    verdicts: { '/dev/sda': [] },
+  },
+  {
+    name: 'a hot-swap bay that holds /home, for an expert',
+    machine: root(
+      [sataDisk('sda', { rm: true, within: [{ name: 'sda1', fs: 'ext4' }] })],
+      ['/dev/sda1 /home ext4'],
+    ),
+    allowance: { expert: true, unmount: true },
+    verdicts: { '/dev/sda': ['system'] },
+  },
+  {
+    name: 'a drive that claims by its name and label to be the system, and one that claims to be none',
+    machine: root([
+      usbStick('sdb', {
+        vendor: 'nvme0n1\u202e',
+        model: '/dev/nvme0n1"; rm -rf / #',
+        within: [{ name: 'sdb1', fs: 'ext4', label: '/' }],
+      }),
+      sataDisk('sda', { vendor: 'USB', model: 'Flash Disk\u0000', tran: 'sata' }),
+    ]),
+    verdicts: { '/dev/sdb': [], '/dev/sda': ['not-removable'] },
+  },
+  {
     name: 'an optical drive on USB',
     machine: root([usbStick('sr0', { type: 'rom', within: [] })]),
     verdicts: { '/dev/sr0': ['type'] },

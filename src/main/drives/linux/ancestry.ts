@@ -121,6 +121,23 @@ export function ancestryOf(state: MachineState): Ancestry {
     for (const member of members) descend(member.kernelName, into, seen)
   }
 
+  /** Members of the volume group or array of which a volume or device is named that is not there: they are not started. */
+  function membersOf(path: string): string[] {
+    if (/^\/dev\/md(\d+$|\/)/.test(path)) {
+      return membersBy((node) => node.fileSystem === 'linux_raid_member' && node.children.length === 0)
+    }
+    const group = volumeGroupOf(path)
+    // A physical volume whose group nobody tells may be of this one.
+    return membersBy(
+      ({ fileSystem, kernelName }) =>
+        group !== null && fileSystem === 'LVM2_member' && (state.volumeGroups[kernelName] ?? group) === group,
+    )
+  }
+
+  function membersBy(isOne: (node: LsblkNode) => boolean): string[] {
+    return [...nodes.values()].filter(isOne).map(({ kernelName }) => kernelName)
+  }
+
   /** Kernel names of what a configuration names. */
   function specified(spec: string): string[] {
     const device = spec.startsWith('/') ? named(spec) : null
@@ -129,9 +146,9 @@ export function ancestryOf(state: MachineState): Ancestry {
     const text = spec.replace(/^\/dev\/disk\/by-(\w+)\//, (_, tag: string) => `${tag}=`)
     const [, tag = '', value = ''] = /^(\w+)=(.+)$/.exec(text) ?? []
     const key = tags[tag.toUpperCase()]
-    if (key === undefined) return []
+    if (key === undefined) return membersOf(spec)
     const isSame = (found: string | null): boolean => found?.toLowerCase() === value.toLowerCase()
-    return [...nodes.values()].filter((node) => isSame(node[key])).map(({ kernelName }) => kernelName)
+    return membersBy((node) => isSame(node[key]))
   }
 
   function collect(fill: (into: Devices) => void): Devices {
@@ -186,6 +203,16 @@ export function ancestryOf(state: MachineState): Ancestry {
         }
       }),
   }
+}
+
+/**
+ * The volume group of a logical volume's path: `/dev/GROUP/VOLUME`, or `/dev/mapper/GROUP-VOLUME` with dashes within
+ * doubled (lvm2, libdm, dm_build_dm_name); null for other paths.
+ */
+function volumeGroupOf(path: string): string | null {
+  const [, mapped] = /^\/dev\/mapper\/((?:[^-]|--)+)-[^-]/.exec(path) ?? []
+  if (mapped !== undefined) return mapped.replaceAll('--', '-')
+  return /^\/dev\/(?!(?:mapper|disk|md|cciss|zvol)\/)([^/]+)\/[^/]+$/.exec(path)?.[1] ?? null
 }
 
 /** Of several mounts on one another the last is the one that a path leads to. */
