@@ -1,8 +1,19 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'vite'
@@ -14,9 +25,9 @@ import { setHelperPaths } from '../../src/main/elevation/helper-client'
 import { flashDisk, type FlashInput } from '../../src/main/flash/flash'
 import { unpackVirtualDisk } from '../../src/main/flash/source/virtual-disk'
 import { runFlash } from '../../src/main/helper/flash'
-import { claimDevice, type ClaimedDevice } from '../../src/main/helper/flash-device'
+import { claimDevice } from '../../src/main/helper/flash-device'
 import { judgeTarget } from '../../src/main/helper/flash-target'
-import { writeDisk, type WritePlan } from '../../src/main/helper/flash-write'
+import { writeDisk } from '../../src/main/helper/flash-write'
 import { openScope } from '../../src/main/jobs/scope'
 import { deviceName } from '../../src/shared/drive'
 import type { FlashTarget } from '../../src/shared/helper-protocol'
@@ -25,10 +36,9 @@ import type { JobTarget } from '../../src/shared/job'
 import { checkExt4Disk, makeExt4Disk, makeTree } from '../support/ext4-disk'
 import { findDrive, piecesOf, requestFor, targetFor, testContext, testJob } from '../support/flash'
 import { attachLoop, detachLoop, swapLoop } from '../support/loop'
+import { gptDisk, isAll, MIB, OLD, planFor } from '../support/memory-drive'
 
 const run = promisify(execFile)
-const MIB = 1024 * 1024
-const OLD = 0xaa
 
 let folder = ''
 let cleanUps: (() => Promise<void>)[] = []
@@ -102,21 +112,8 @@ async function disk(sizeBytes: number): Promise<{ path: string; bytes: Buffer }>
   return { path, bytes }
 }
 
-function planFor({ device }: ClaimedDevice, target: Stick, { length }: Buffer): WritePlan {
-  const targets = [{ device, name: target.device }]
-  return {
-    targets,
-    sizeBytes: length,
-    isSizeKnown: true,
-    dataBytes: length,
-    order: 'ascending',
-    verify: true,
-  }
-}
-
 /** What is really on the medium. */
 const content = (target: Stick): Promise<Buffer> => readFile(target.file)
-const isAll = (bytes: Buffer, value: number): boolean => bytes.equals(Buffer.alloc(bytes.length, value))
 
 async function inputFor(target: Stick, diskPath: string): Promise<FlashInput> {
   return inputForAll([target], diskPath)
@@ -198,7 +195,9 @@ describe('a confirmed stick', () => {
     const claimed = await claimDevice(target.device, false)
     if (!claimed.ok) throw new Error(claimed.failure.code)
     whenDone(() => claimed.value.close())
-    expect(await writeDisk(planFor(claimed.value, target, bytes), testJob(piecesOf(bytes)))).toEqual({
+    expect(
+      await writeDisk(planFor(claimed.value.device, bytes, {}, target.device), testJob(piecesOf(bytes))),
+    ).toEqual({
       ok: true,
       value: [null],
     })
@@ -223,7 +222,7 @@ describe('a medium that keeps something else than was written', () => {
           closeSync(backing)
         })
         const facts = { device: target.device, offset: 12 * MIB, length: 4 * MIB }
-        expect(await writeDisk(planFor(claimed.value, target, bytes), job)).toEqual({
+        expect(await writeDisk(planFor(claimed.value.device, bytes, {}, target.device), job)).toEqual({
           ok: true,
           value: [{ code: 'verify-mismatch', facts }],
         })
@@ -507,6 +506,81 @@ describe('a flash that is stopped', () => {
     expect(job.isAccepted()).toBe(false)
     expect(isAll(await content(target), OLD)).toBe(true)
   })
+})
+
+describe('a flash that ends at any moment', () => {
+  const SIZE = 24 * MIB
+  const ROUNDS = 10
+
+  /** What a stick was before: a disk that boots, with both its tables. */
+  function oldStick(): Buffer {
+    const bytes = Buffer.alloc(SIZE, OLD)
+    bytes.writeUInt16BE(0x55aa, 510)
+    for (const at of [512, SIZE - 512]) bytes.write('EFI PART', at)
+    return bytes
+  }
+
+  /** Kills the helper of this file's tests, as nothing that it could answer to. */
+  function killHelper(): void {
+    const ours = join(folder, 'out', 'helper.cjs')
+    for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      try {
+        if (readFileSync(`/proc/${id}/cmdline`, 'utf8').includes(ours)) process.kill(Number(id), 'SIGKILL')
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
+  /** That a stick is what it was, or what it was to become, or plainly blank. Answers which. */
+  function judge(found: Buffer, old: Buffer, disk: Buffer): 'old' | 'whole' | 'blank' {
+    if (found.equals(old)) return 'old'
+    if (found.equals(disk)) return 'whole'
+    expect(isAll(found.subarray(0, 512), 0), 'no boot sector').toBe(true)
+    const isBodyWhole = found.subarray(MIB, -MIB).equals(disk.subarray(MIB, -MIB))
+    if (isBodyWhole) return 'blank'
+    expect(isAll(found.subarray(0, MIB), 0), 'a blank beginning').toBe(true)
+    // The end is blanked right after the beginning.
+    const end = found.subarray(-MIB)
+    const isUntouched = found.subarray(MIB).equals(old.subarray(MIB))
+    expect(isAll(end, 0) || isUntouched, 'a blank end').toBe(true)
+    return 'blank'
+  }
+
+  for (const [how, stop] of [
+    ['killed', killHelper],
+    ['cancelled', (abort: AbortController) => abort.abort(new Error('cancelled by the test'))],
+  ] as const)
+    flashTest(`when it is ${how} leaves the stick as it was, whole or plainly blank`, async () => {
+      const target = await stick(SIZE)
+      const old = oldStick()
+      const bytes = gptDisk(SIZE)
+      const path = newFile('disk')
+      await writeFile(path, bytes)
+      const oldFile = newFile('old')
+      await writeFile(oldFile, old)
+      const seen = new Set<string>()
+      for (let round = 0; round < ROUNDS; round++) {
+        await copyFile(oldFile, target.file)
+        await run('blockdev', ['--flushbufs', target.device])
+        const input = await inputFor(target, path)
+        // Before the first byte, anywhere in the write and the comparison, or at the end of all.
+        const moment = round === 0 ? 0 : Math.random() * 2.1 * SIZE
+        const delay = Math.random() * 20
+        let isStopped = false
+        const ended = await flash(input, (phase, bytesDone, abort) => {
+          if (isStopped || bytesDone + (phase === 'verify' ? SIZE : 0) < moment) return
+          isStopped = true
+          setTimeout(() => stop(abort), delay)
+        }).catch((error: unknown) => String(error))
+        const found = judge(await content(target), old, bytes)
+        const about = `stopped after ${Math.round(moment)} bytes and ${delay} ms: ${JSON.stringify(ended)}`
+        if (typeof ended !== 'string' && ended.result.ok) expect(found, about).toBe('whole')
+        seen.add(found)
+        await (await open(target.device, constants.O_RDONLY | constants.O_EXCL)).close()
+      }
+      expect(seen).toContain('blank')
+    })
 })
 
 describe('several sticks at once', () => {

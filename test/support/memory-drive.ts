@@ -96,9 +96,15 @@ export function pattern(length: number): Buffer {
   return bytes
 }
 
-export function planFor(device: FlashDevice, disk: Buffer, changes: Partial<WritePlan> = {}): WritePlan {
+/** All of a disk to one drive. */
+export function planFor(
+  device: FlashDevice,
+  disk: Buffer,
+  changes: Partial<WritePlan> = {},
+  name = '/dev/x',
+): WritePlan {
   const { length } = disk
-  const targets = [{ device, name: '/dev/x' }]
+  const targets = [{ device, name }]
   return {
     targets,
     sizeBytes: length,
