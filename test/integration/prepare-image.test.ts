@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises'
 import { asReadable } from '../../src/main/docker/connect'
 import { PREPARED_LABEL } from '../../src/main/docker/container'
 import { listImages } from '../../src/main/docker/images'
-import { buildPreparedImage } from '../../src/main/prepare/build-image'
+import { BASE_LABEL, buildPreparedImage } from '../../src/main/prepare/build-image'
 import { contextTar } from '../../src/main/prepare/context-tar'
 import { openScope } from '../../src/main/jobs/scope'
 import type { FailureFacts, Result } from '../../src/shared/failure'
@@ -43,9 +43,9 @@ async function failureOf(steps: string): Promise<FailureFacts<'preparation-faile
   return built.failure.facts
 }
 
-/** Containers and nameless images of preparations. */
-async function remains(): Promise<string[]> {
-  const label = [PREPARED_LABEL]
+/** Containers and nameless images of preparations of an image; an engine that is shared has those of others, too. */
+async function remains(from = baseId): Promise<string[]> {
+  const label = [PREPARED_LABEL, `${BASE_LABEL}=${from}`]
   const containers = await docker.listContainers({ all: true, filters: { label } })
   const images = await docker.listImages({ filters: { label, dangling: ['true'] } })
   return [...containers, ...images].map(({ Id }) => Id)
@@ -117,7 +117,7 @@ describe('preparing an image', () => {
     if (!built.ok) throw new Error(JSON.stringify(built.failure))
     await docker.getImage(built.value).remove()
     await docker.getImage('slipway-test-onbuild:1').remove()
-    expect(await remains()).toEqual([])
+    expect(await remains(Id)).toEqual([])
   })
 
   test('leaves nothing when it is cancelled', async () => {

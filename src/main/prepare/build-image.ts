@@ -10,7 +10,7 @@ import { fullImageId } from '../docker/images'
 import { contextTar } from './context-tar'
 
 /** The id of the image that a prepared one was made of. */
-const BASE_LABEL = 'slipway.base'
+export const BASE_LABEL = 'slipway.base'
 /** Lines of a failed step that are handed on; all of them are in the log. */
 const KEPT_LINES = 200
 /**
