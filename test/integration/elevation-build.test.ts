@@ -9,7 +9,6 @@ import { findKernelTools } from '../../src/main/convert/kernel/tools'
 import { decodeMbr } from '../../src/main/disk/mbr'
 import { setHelperPaths } from '../../src/main/elevation/helper-client'
 import type { Result } from '../../src/shared/failure'
-import type { JobContext } from '../../src/shared/job'
 import {
   checkFileSystem,
   DISK_UUID,
@@ -23,6 +22,7 @@ import {
 } from '../support/elevation'
 import { testEngine } from '../support/engine'
 import { blankFiles } from '../support/inspected'
+import { silentContext } from '../support/job-context'
 
 const MIB = 1024 * 1024
 const noEdits: TreeEdits = { removed: [], emptied: [], added: [] }
@@ -70,13 +70,11 @@ async function firstSector(path: string): Promise<Buffer> {
 
 /** Builds as root, with the engine and a helper of its own. */
 function buildDisk(tar: string, options: Options = {}): Promise<Result<null>> {
-  const context: JobContext = {
-    signal: options.signal ?? new AbortController().signal,
-    defer: () => undefined,
+  const context = silentContext({
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
     phase: (name) => options.onPhase?.(name),
     progress: (bytes) => options.onProgress?.(bytes),
-    log: () => undefined,
-  }
+  })
   return buildWithKernelEngine(context, {
     tar: createReadStream(tar, { highWaterMark: 256 * 1024 }),
     path: options.path ?? disk,

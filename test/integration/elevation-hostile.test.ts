@@ -8,7 +8,6 @@ import { encodeHeader } from '../../src/main/convert/tar-blocks'
 import { runHelperJob, setHelperPaths, type SendData } from '../../src/main/elevation/helper-client'
 import { ok, type Result } from '../../src/shared/failure'
 import type { KernelBuildRequest } from '../../src/shared/helper-protocol'
-import type { JobContext } from '../../src/shared/job'
 import { bundleForNode } from '../support/bundle'
 import {
   checkFileSystem,
@@ -19,6 +18,7 @@ import {
   makeFolder,
   processesNaming,
 } from '../support/elevation'
+import { silentContext } from '../support/job-context'
 
 const MIB = 1024 * 1024
 const END = Buffer.alloc(1024)
@@ -42,14 +42,6 @@ afterEach(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-const context: JobContext = {
-  signal: new AbortController().signal,
-  defer: () => undefined,
-  phase: () => undefined,
-  progress: () => undefined,
-  log: () => undefined,
-}
-
 async function runJob(
   feed: (send: SendData) => Promise<Result<null>>,
   program = helper,
@@ -67,7 +59,7 @@ async function runJob(
     initramfsPath: '/initrd.img',
     kernelArguments: '',
   }
-  return runHelperJob(context, request, feed)
+  return runHelperJob(silentContext(), request, feed)
 }
 
 /** Gives the helper a tar as it is: the filter on our side is not what protects the host. */

@@ -8,12 +8,12 @@ import { fillFrom } from '../../src/main/convert/direct/fill'
 import { buildWithKernelEngine } from '../../src/main/convert/kernel/engine'
 import { TarReader } from '../../src/main/convert/tar/reader'
 import { setHelperPaths } from '../../src/main/elevation/helper-client'
-import type { JobContext } from '../../src/shared/job'
 import { ext4Settings, makeExt4, setLength } from '../formats/disk-file'
 import { encodeArchive } from '../formats/tar-members'
 import { describeTree, withMount } from '../formats/tree-compare'
 import { membersOf, tree } from '../formats/tree-generator'
 import { DISK_UUID, makeDiskFile, makeFolder, withMounted } from '../support/elevation'
+import { silentContext } from '../support/job-context'
 
 /** Both engines, one archive, the same tree: each is the other's oracle. */
 
@@ -58,14 +58,7 @@ test('generated trees are the same by both engines', async () => {
 
   const disk = join(folder, 'kernel.img')
   await makeDiskFile(disk)
-  const context: JobContext = {
-    signal: new AbortController().signal,
-    defer: () => undefined,
-    phase: () => undefined,
-    progress: () => undefined,
-    log: () => undefined,
-  }
-  const built = await buildWithKernelEngine(context, {
+  const built = await buildWithKernelEngine(silentContext(), {
     tar: createReadStream(tar),
     path: disk,
     sizeBytes: 512 * MIB,

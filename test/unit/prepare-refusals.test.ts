@@ -7,8 +7,8 @@ import { openLibrary } from '../../src/main/library/library'
 import type { InspectedImage, TreeSource } from '../../src/main/source/tree-source'
 import { fail, ok, type Failure } from '../../src/shared/failure'
 import { defaultBuildSettings } from '../../src/shared/image'
-import type { JobContext } from '../../src/shared/job'
 import { preparedDebian } from '../support/inspected'
+import { silentContext } from '../support/job-context'
 
 let folder = ''
 beforeEach(async () => {
@@ -43,13 +43,7 @@ async function build(
       : null,
     prepareExport: () => Promise.reject(new Error('nothing is to be read')),
   }
-  const context: JobContext = {
-    signal: new AbortController().signal,
-    defer: () => undefined,
-    phase: (name) => void phases.push(name),
-    progress: () => undefined,
-    log: () => undefined,
-  }
+  const context = silentContext({ phase: (name) => void phases.push(name) })
   const built = await buildDisk(context, {
     source,
     settings: { ...defaultBuildSettings, preparation: { dockerfile: null, anew: false } },
