@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { docker } from '../setup/engine.mjs'
@@ -78,34 +78,38 @@ async function baseTar({ suite, include = [], ubuntu = false }) {
   if (existsSync(tar)) return tar
   await mkdir(cache, { recursive: true })
   const unfinished = `${tar}.${process.pid}.tar`
+  const directory = await mkdtemp(join(tmpdir(), 'slipway-matrix-'))
   try {
     const packages = include.length === 0 ? [] : [`--include=${include.join(',')}`]
-    const words = ['--variant=minbase', EXPIRED, ...packages]
+    const keys = ubuntu ? [`--keyring=${await ubuntuKeys(directory)}`] : []
     const archive = ubuntu ? ['http://archive.ubuntu.com/ubuntu'] : []
-    if (ubuntu) words.push(`--keyring=${await ubuntuKeys()}`)
-    await must(runAsRoot('mmdebstrap', [...words, suite, unfinished, ...archive]))
+    const words = ['--variant=minbase', EXPIRED, ...packages, ...keys, suite, unfinished, ...archive]
+    await must(runAsRoot('mmdebstrap', words))
     await rename(unfinished, tar)
   } finally {
     await rm(unfinished, { force: true })
+    await rm(directory, { recursive: true })
   }
   return tar
 }
 
-/** @returns {Promise<string>} a file with the keys of Ubuntu's archive */
-async function ubuntuKeys() {
-  if (existsSync(UBUNTU_KEYS.installed)) return UBUNTU_KEYS.installed
-  const directory = join(cache, 'ubuntu-keyring')
-  const keys = join(directory, UBUNTU_KEYS.installed)
-  if (existsSync(keys)) return keys
+/**
+ * @param {string} directory to unpack them into
+ * @returns {Promise<string>} a file with the keys of Ubuntu's archive
+ */
+async function ubuntuKeys(directory) {
+  const { installed } = UBUNTU_KEYS
+  if (existsSync(installed)) return installed
   const answer = await fetch(UBUNTU_KEYS.package)
   const bytes = Buffer.from(await answer.arrayBuffer())
   const sum = createHash('sha256').update(bytes).digest('hex')
   if (sum !== UBUNTU_KEYS.sha256) throw new Error(`${UBUNTU_KEYS.package} is not what it was: ${sum}`)
-  const file = `${directory}.deb`
+  const file = join(directory, 'keys.deb')
   await writeFile(file, bytes)
   await must(run('dpkg-deb', ['--extract', file, directory]))
-  await rm(file)
-  return keys
+  // It is read by apt's own user.
+  await chmod(directory, 0o755)
+  return join(directory, installed)
 }
 
 async function must(running) {
