@@ -38,6 +38,12 @@ const failureFacts = {
   'archive-missing': z.object({ path: z.string(), detail: z.string() }),
   'archive-invalid': z.object({ path: z.string(), reason: z.string() }),
   'archive-digest': z.object({ path: z.string(), part: z.string(), expected: z.string(), found: z.string() }),
+  'archive-no-room': z.object({
+    path: z.string(),
+    folder: z.string(),
+    neededBytes: z.number(),
+    freeBytes: z.number(),
+  }),
   'archive-choice': z.object({ path: z.string(), asked: z.string(), images: z.array(z.string()) }),
   // What the image is made of
   'image-architecture': z.object({ image: z.string(), architecture: z.string(), supported: z.string() }),

@@ -250,6 +250,13 @@ export function describeFailure(failure: Failure): FailureText {
         kept: noDisk,
         remedy: 'Get or make the archive again.',
       }
+    case 'archive-no-room':
+      return {
+        happened: `${facts.path} is packed as a whole and has to be unpacked first, for which there is no room in ${facts.folder}: about ${formatBytes(facts.neededBytes, 'up')} are needed, ${formatBytes(facts.freeBytes)} are free.`,
+        kept: noDisk,
+        remedy:
+          'Free some space there, name a folder with room in the variable TMPDIR, or unpack it yourself where there is room.',
+      }
     case 'archive-choice':
       return {
         happened:

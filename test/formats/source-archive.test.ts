@@ -1,12 +1,17 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readlink, rm, statfs, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Failure } from '../../src/shared/failure'
 import type { ArchivedImage } from '../../src/main/source/archive/images'
 import { archivedImageSource } from '../../src/main/source/archive/image-source'
 import { chooseImage, openArchive } from '../../src/main/source/archive/open-archive'
+import { fileBlob } from '../../src/main/source/archive/blobs'
+import { unpackArchive } from '../../src/main/source/archive/unpack'
+import { openedArchives } from '../../src/main/source/opened'
 import { setTreeThread } from '../../src/main/source/archive/tree-thread'
 import {
   describeTar,
@@ -114,8 +119,9 @@ const expected = [
   'usr/lib/through',
 ]
 
+const old = oldDockerSave([image])
+
 describe('the same image in every form', () => {
-  const old = oldDockerSave([image])
   const forms: [string, () => Promise<string>][] = [
     ['docker save before 25', () => inFile(tarOf(old.files, old.links))],
     ['docker save from 25 on', () => inFile(tarOf(newDockerSave([image])))],
@@ -143,6 +149,87 @@ describe('the same image in every form', () => {
         applications: { entrypoint: ['/srv/serve'], command: [], ports: ['80/tcp'], workingDirectory: '/' },
       },
     })
+  })
+})
+
+describe('an archive that is packed as a whole', () => {
+  test.each(['gzip', 'zstd', 'xz'] as const)('by %s gives the same', async (packing) => {
+    for (const bytes of [tarOf(old.files, old.links), tarOf(newDockerSave([image]))]) {
+      const path = await inFile(packed(bytes, packing))
+      expect(await treeOf(path)).toEqual(await treeOf(await inFile(bytes)))
+    }
+  })
+
+  /** What this process has open of files that have no name any more. */
+  const nameless = async (): Promise<string[]> => {
+    const links = (await readdir('/proc/self/fd')).map((fd) =>
+      readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+    )
+    return (await Promise.all(links)).filter((link) => link.includes('slipway-unpack-'))
+  }
+
+  test('is kept without a name as long as it is opened or read, and then gone', async () => {
+    const before = (await nameless()).length
+    const path = await inFile(packed(tarOf(newDockerSave([image])), 'gzip'))
+    const archives = openedArchives(() => undefined)
+    const ids = await archives.open(path)
+    if (!ids.ok) throw new Error(ids.failure.code)
+    expect((await nameless()).length).toBe(before + 1)
+    const [link = ''] = (await nameless()).slice(-1)
+    expect(link).toMatch(/ \(deleted\)$/)
+    const source = archives.source(ids.value[0] ?? '')
+    if (source === null) throw new Error('no source')
+    const cleanUps: (() => unknown)[] = []
+    const inspected = await source.inspect(signal)
+    if (!inspected.ok) throw new Error(inspected.failure.code)
+    const prepared = await source.prepareExport(inspected.value, {
+      signal,
+      defer: (cleanUp) => cleanUps.push(cleanUp),
+      progress: () => undefined,
+    })
+    if (!prepared.ok) throw new Error(prepared.failure.code)
+    // Taken off the list while a disk is built from it.
+    archives.close(ids.value[0] ?? '')
+    const stream = await prepared.value.open()
+    if (!stream.ok) throw new Error(stream.failure.code)
+    expect(paths(await describeTar(stream.value))).toEqual(expected)
+    expect((await nameless()).length).toBe(before + 1)
+    for (const cleanUp of cleanUps.reverse()) await cleanUp()
+    expect((await nameless()).length).toBe(before)
+  })
+
+  test('is given up where there is no room, before and while it is unpacked', async () => {
+    const small = join(folder, 'small')
+    await mkdir(small)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=90m', 'tmpfs', small])
+    try {
+      for (const [name, bytes] of [
+        ['at once', randomBytes(40_000_000)],
+        ['on the way', gzipSync(Buffer.alloc(60_000_000))],
+      ] as const) {
+        const blob = await fileBlob(await inFile(bytes))
+        const unpacking = unpackArchive(blob, 'x', signal, () => undefined, small)
+        await expect(unpacking, name).rejects.toMatchObject({
+          failure: { code: 'archive-no-room', facts: { folder: small } },
+        })
+        expect(await readdir(small)).toEqual([])
+        expect((await statfs(small)).bfree).toBe((await statfs(small)).blocks)
+      }
+    } finally {
+      execFileSync('umount', [small])
+    }
+  })
+
+  test('ends when it is cancelled', async () => {
+    const blob = await fileBlob(await inFile(gzipSync(randomBytes(20_000_000))))
+    const controller = new AbortController()
+    const told: number[] = []
+    const unpacking = unpackArchive(blob, 'x', controller.signal, (done) => {
+      told.push(done)
+      controller.abort()
+    })
+    await expect(unpacking).rejects.toThrow(/abort/i)
+    expect(told[0]).toBeGreaterThan(0)
   })
 })
 
@@ -420,10 +507,20 @@ describe('hostile and damaged archives are refused with what is wrong', () => {
       /cut off/,
     ],
     [
-      'a whole archive that is packed',
-      () => inFile(packed(tarOf(save), 'gzip')),
+      'a whole archive that is packed and cut off',
+      () => inFile(packed(tarOf(save), 'gzip').subarray(0, 300)),
       'archive-invalid',
-      /unpack it first/,
+      /cannot be unpacked/,
+    ],
+    [
+      'a changed layer in an archive that is packed',
+      () => {
+        const files = new Map(save)
+        files.set(blobOf(first), flipped(first))
+        return inFile(packed(tarOf(files), 'gzip'))
+      },
+      'archive-digest',
+      /blobs/,
     ],
   ]
   test.each(cases)('%s', async (_name, make, code, reason) => {

@@ -22,6 +22,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'archive-missing': { path: '/a/b.tar', detail: 'there is no such file' },
   'archive-invalid': { path: '/a/b.tar', reason: 'it holds no image' },
   'archive-digest': { path: '/a/b.tar', part: 'x/layer.tar', expected: 'aa', found: 'bb' },
+  'archive-no-room': { path: '/a/b.tar.gz', folder: '/var/tmp', neededBytes: 2e9, freeBytes: 1e9 },
   'archive-choice': { path: '/a/b.tar', asked: '', images: ['a:1', 'b:2'] },
   'image-architecture': { image: 'a:1', architecture: 's390x', supported: 'amd64 and arm64' },
   'kernel-missing': { image: 'a:1' },

@@ -8,13 +8,14 @@ import { buildWork } from '../convert/build'
 import type { JobWork } from '../jobs/manager'
 import type { Library } from '../library/library'
 import { archivedImageSource } from '../source/archive/image-source'
+import type { ArchivedImage } from '../source/archive/images'
 import { chooseImage, openArchive } from '../source/archive/open-archive'
 import { rootfsTarSource } from '../source/rootfs-tar'
 import type { TreeSource } from '../source/tree-source'
 import { LOGIN_TIMEOUT, type BuildSource, type Command, type DriveChoice } from './arguments'
 import { readMachineFile } from './machine-file'
 import { runProve } from './prove'
-import type { ExitCode, Reporter } from './reporter'
+import { exitCodes, type ExitCode, type Reporter } from './reporter'
 import { runJob } from './run-job'
 
 /** `slipway build`. */
@@ -24,6 +25,7 @@ export async function runBuild(
   reporter: Reporter,
 ): Promise<ExitCode> {
   const source = await openSource(command.source, reporter)
+  if ('end' in source) return source.end
   if (!source.ok) return reporter.fail(source.failure)
   const settings = await completeSettings(source.value, command)
   if (!settings.ok) return reporter.fail(settings.failure)
@@ -130,9 +132,12 @@ async function readDockerfile(path: string): Promise<Result<string>> {
 }
 
 /** What was asked for as something to build from; the engine is only looked for when it is needed. */
-async function openSource(asked: BuildSource, reporter: Reporter): Promise<Result<TreeSource>> {
+async function openSource(
+  asked: BuildSource,
+  reporter: Reporter,
+): Promise<Result<TreeSource> | { end: ExitCode }> {
   if (asked.kind === 'rootfs') return ok(rootfsTarSource(resolve(asked.path)))
-  if (asked.kind === 'archive') return openImage(asked)
+  if (asked.kind === 'archive') return openImage(asked, reporter)
   const { findEngine } = await import('../docker/connect')
   const { removeStaleContainers } = await import('../docker/container')
   const { imageSource } = await import('../docker/source')
@@ -145,14 +150,36 @@ async function openSource(asked: BuildSource, reporter: Reporter): Promise<Resul
 }
 
 /** The image of an archive that is meant. */
-async function openImage(asked: Extract<BuildSource, { kind: 'archive' }>): Promise<Result<TreeSource>> {
+async function openImage(
+  asked: Extract<BuildSource, { kind: 'archive' }>,
+  reporter: Reporter,
+): Promise<Result<TreeSource> | { end: ExitCode }> {
   const path = resolve(asked.path)
-  const images = await openArchive(path, new AbortController().signal)
-  if (!images.ok) return images
-  if (images.value === null) {
+  let images: ArchivedImage[] | null | undefined
+  // A job, because an archive that is packed as a whole takes a while.
+  const work: JobWork<ArchivedImage[] | null> = {
+    kind: 'build',
+    title: basename(path),
+    diskId: null,
+    locks: [],
+    run(context) {
+      let isReading = false
+      return openArchive(path, context.signal, (done, total) => {
+        if (!isReading) context.phase('read')
+        isReading = true
+        context.progress(done, total)
+      })
+    },
+  }
+  const end = await runJob(work, reporter, (value) => {
+    images = value
+    return exitCodes.done
+  })
+  if (images === undefined) return { end }
+  if (images === null) {
     const reason = 'it is no archive of images; a root file system goes with --rootfs'
     return fail('archive-invalid', { path, reason })
   }
-  const image = chooseImage(path, images.value, { name: asked.image, platform: asked.platform })
+  const image = chooseImage(path, images, { name: asked.image, platform: asked.platform })
   return image.ok ? ok(archivedImageSource(path, image.value)) : image
 }

@@ -7,15 +7,16 @@ import { archivedImageSource } from './archive/image-source'
 import { openArchive } from './archive/open-archive'
 import { rootfsName, rootfsTarSource } from './rootfs-tar'
 import type { TreeSource } from './tree-source'
+import type { UnpackedCopy } from './archive/unpack'
 
 /** The archives that were opened in this window: what they hold is listed among the images. */
 export interface OpenedArchives {
   list(): ImageSummary[]
   /**
    * Opens an archive of images or a tar of a root file system, in place of what it held when it was opened before.
-   * Nothing of its content is read but what says what it is.
+   * Nothing of its content is read but what says what it is; an archive of images that is packed as a whole is unpacked.
    * @param path absolute; that of an OCI layout's folder or of the index in it
-   * @returns the ids under which it is listed, or `archive-missing`, `archive-invalid`, `archive-digest`, `tool-missing`
+   * @returns the ids under which it is listed, or `archive-missing`, `archive-invalid`, `archive-digest`, `archive-no-room`, `tool-missing`
    */
   open(path: string): Promise<Result<string[]>>
   /** Takes one off the list; the file stays. */
@@ -29,7 +30,11 @@ export interface OpenedArchives {
  * @param onChange told the whole list after each change
  */
 export function openedArchives(onChange: (images: ImageSummary[]) => void): OpenedArchives {
-  const opened = new Map<string, { image: ImageSummary; source: TreeSource }>()
+  const opened = new Map<string, Opened>()
+  const remove = (id: string): boolean => {
+    void opened.get(id)?.copy?.release()
+    return opened.delete(id)
+  }
   const list = (): ImageSummary[] => [...opened.values()].map(({ image }) => image)
   return {
     list,
@@ -38,19 +43,26 @@ export function openedArchives(onChange: (images: ImageSummary[]) => void): Open
       const path = ['index.json', 'oci-layout'].includes(basename(asked)) ? dirname(asked) : asked
       const found = await entriesOf(path)
       if (!found.ok) return found
-      for (const [id, { image }] of opened) if (image.file === path) opened.delete(id)
+      for (const [id, { image }] of opened) if (image.file === path) remove(id)
       for (const entry of found.value) opened.set(entry.image.id, entry)
       onChange(list())
       return ok(found.value.map(({ image }) => image.id))
     },
     close(id) {
-      if (opened.delete(id)) onChange(list())
+      if (remove(id)) onChange(list())
     },
     source: (id) => opened.get(id)?.source ?? null,
   }
 }
 
-async function entriesOf(path: string): Promise<Result<{ image: ImageSummary; source: TreeSource }[]>> {
+interface Opened {
+  image: ImageSummary
+  source: TreeSource
+  /** What it lies in where its archive was packed as a whole. */
+  copy: UnpackedCopy | null
+}
+
+async function entriesOf(path: string): Promise<Result<Opened[]>> {
   const images = await openArchive(path, new AbortController().signal)
   if (!images.ok) return images
   // The engine may have the very same image: its own id is not enough.
@@ -65,7 +77,7 @@ async function entriesOf(path: string): Promise<Result<{ image: ImageSummary; so
       architecture: '',
       file: path,
     }
-    return ok([{ image, source: rootfsTarSource(path) }])
+    return ok([{ image, source: rootfsTarSource(path), copy: null }])
   }
   return ok(
     images.value.map((one) => ({
@@ -78,6 +90,7 @@ async function entriesOf(path: string): Promise<Result<{ image: ImageSummary; so
         file: path,
       },
       source: archivedImageSource(path, one),
+      copy: one.copy,
     })),
   )
 }

@@ -155,12 +155,12 @@ interface Member {
 
 /**
  * A tar of files, such as `docker save` writes, without reading their content.
- * @param path absolute, of an uncompressed tar
+ * @param blob the uncompressed tar
+ * @param path the archive's, for refusals
  * @returns null when it has more members than a tar of images could have
  * @throws a refusal `archive-missing` or `archive-invalid`
  */
-export async function tarBlobs(path: string, signal: AbortSignal): Promise<Blobs | null> {
-  const blob = await fileBlob(path)
+export async function tarBlobs(blob: Blob, path: string, signal: AbortSignal): Promise<Blobs | null> {
   const members = await asTar(path, 'it', () => readMembers(blob, signal))
   if (members === null) return null
   return {
@@ -174,7 +174,7 @@ export async function tarBlobs(path: string, signal: AbortSignal): Promise<Blobs
         member = members.get(member.target)
       }
       if (member === undefined) return Promise.resolve(null)
-      return Promise.resolve({ file: path, shown: path, start: member.start, size: member.size })
+      return Promise.resolve({ ...blob, start: member.start, size: member.size })
     },
   }
 }

@@ -14,7 +14,7 @@ import { threadExport } from './tree-export'
  */
 export function archivedImageSource(path: string, image: ArchivedImage): TreeSource {
   let remembered: InspectedImage | null = null
-  const kept = keptTree(() => Promise.resolve(image.layers), true, path)
+  const kept = keptTree(() => Promise.resolve(image.layers), true, path, image.copy)
 
   const inspect = inTurn(async (asked: Parameters<TreeSource['inspect']>): Promise<InspectedImage> => {
     if (remembered !== null) return remembered

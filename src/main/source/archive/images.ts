@@ -4,6 +4,7 @@ import type { ImageFacts } from '../../../shared/image'
 import { refuse } from '../../disk/refusal'
 import { openBlob, type Blob, type Blobs } from './blobs'
 import type { Layer } from './layers'
+import type { UnpackedCopy } from './unpack'
 
 /** One image of an archive, as its documents describe it. Nothing of its layers was read yet. */
 export interface ArchivedImage {
@@ -21,6 +22,8 @@ export interface ArchivedImage {
   layers: Layer[]
   /** Bytes of the layers as they lie in the archive, packed or not. */
   layerBytes: number
+  /** What it lies in where the archive was packed as a whole; whoever opened it releases it. */
+  copy: UnpackedCopy | null
 }
 
 /** A document of more than this is an attack: it would be held in memory. Docker's largest have some 100 KiB. */
@@ -196,6 +199,7 @@ async function imageOf(
     applications: applicationsOf(value.config ?? {}),
     layers,
     layerBytes: layers.reduce((sum, { blob }) => sum + blob.size, 0),
+    copy: null,
   }
 }
 

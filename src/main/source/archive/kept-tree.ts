@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import type { JobContext } from '../../../shared/job'
 import type { Layer } from './layers'
 import { openTree, type TreeThread } from './tree-thread'
+import type { UnpackedCopy } from './unpack'
 
 /** Milliseconds that a tree is kept for the build that mostly follows an inspection. */
 const KEPT = 30_000
@@ -23,11 +24,13 @@ export interface KeptTree {
  * @param layers of the tree
  * @param whiteouts true for an image's layers, false for a plain tar
  * @param path the archive's
+ * @param copy what the layers lie in, held while they are read; null where that is the archive
  */
 export function keptTree(
   layers: () => Promise<readonly Layer[]>,
   whiteouts: boolean,
   path: string,
+  copy: UnpackedCopy | null = null,
 ): KeptTree {
   let kept: { tree: StampedTree; timer: NodeJS.Timeout } | null = null
 
@@ -50,8 +53,20 @@ export function keptTree(
       await old?.close()
       const read = await layers()
       const total = read.reduce((sum, { blob }) => sum + blob.size, 0)
-      const tree = await openTree({ layers: read, whiteouts, path }, (done) => progress(done, total), signal)
-      return { ...tree, stamp }
+      copy?.hold()
+      try {
+        const tree = await openTree(
+          { layers: read, whiteouts, path },
+          (done) => progress(done, total),
+          signal,
+        )
+        let closing: Promise<void> | null = null
+        const close = (): Promise<void> => (closing ??= tree.close().finally(() => copy?.release()))
+        return { ...tree, close, stamp }
+      } catch (error) {
+        await copy?.release()
+        throw error
+      }
     },
     giveBack(tree) {
       void forget()?.close()

@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises'
 import { fail, ok, type Result } from '../../../shared/failure'
+import type { JobContext } from '../../../shared/job'
 import { Refusal, refuse } from '../../disk/refusal'
 import { TarReader } from '../../convert/tar/reader'
 import { asTar, fileBlob, folderBlobs, tarBlobs, type Blob, type Blobs } from './blobs'
 import { readImages, type ArchivedImage } from './images'
 import { layerChunks, packingOfLayer } from './layers'
+import { canUnpack, unpackArchive } from './unpack'
 
 /** Runs work that leaves with refusals, and answers those as values; all else is thrown on. */
 export async function answered<T>(work: () => Promise<T>): Promise<Result<T>> {
@@ -17,45 +19,59 @@ export async function answered<T>(work: () => Promise<T>): Promise<Result<T>> {
 }
 
 /**
- * Looks which images an archive holds: of `docker save`, or an OCI layout as a tar or a folder. Layers are not read.
+ * Looks which images an archive holds: of `docker save`, or an OCI layout as a tar or a folder. Layers are not read; one
+ * that is packed as a whole is unpacked to a file without a name, for which each of its images has a hold.
  * @param path absolute
+ * @param progress told the bytes of a packed archive that were read, of how many
  * @returns the images, those of one configuration as one; null for a tar, packed or not, that holds no images.
- *   `archive-missing`, `archive-invalid` or `archive-digest`
+ *   `archive-missing`, `archive-invalid`, `archive-digest`, `archive-no-room` or `tool-missing`
+ * @throws the signal's reason
  */
-export function openArchive(path: string, signal: AbortSignal): Promise<Result<ArchivedImage[] | null>> {
+export function openArchive(
+  path: string,
+  signal: AbortSignal,
+  progress: JobContext['progress'] = () => undefined,
+): Promise<Result<ArchivedImage[] | null>> {
   return answered(async () => {
-    const blobs = await openBlobs(path, signal)
-    const images = blobs === null ? null : await readImages(blobs)
-    if (images !== null) {
-      if (images.length === 0) refuse('archive-invalid', { path, reason: 'it holds no image' })
-      return merged(images)
+    const found = await stat(path).catch(() => null)
+    if (found?.isDirectory() === true) {
+      const images = await imagesIn(await folderBlobs(path))
+      return (
+        images ??
+        refuse('archive-invalid', { path, reason: 'the folder is no OCI layout: it has no index.json' })
+      )
     }
-    if (blobs !== null && (await stat(path)).isDirectory()) {
-      refuse('archive-invalid', { path, reason: 'the folder is no OCI layout: it has no index.json' })
+    const file = await fileBlob(path)
+    const packing = await packingOfLayer({ blob: file, part: 'it', diffId: null })
+    if (packing === 'none') return imagesIn(await tarBlobs(file, path, signal))
+    if (!imageMember.test(await firstName(file, path, signal))) return null
+    if (!canUnpack) {
+      refuse('archive-invalid', { path, reason: `it is packed by ${packing} as a whole; unpack it first` })
     }
-    return null
+    const copy = await unpackArchive(file, path, signal, progress)
+    try {
+      const images = await imagesIn(await tarBlobs(copy.blob, path, signal))
+      for (const image of images ?? []) {
+        copy.hold()
+        image.copy = copy
+      }
+      return images
+    } finally {
+      await copy.release()
+    }
   })
 }
 
-async function openBlobs(path: string, signal: AbortSignal): Promise<Blobs | null> {
-  const found = await stat(path).catch(() => null)
-  if (found?.isDirectory() === true) return folderBlobs(path)
-  const file = await fileBlob(path)
-  const packing = await packingOfLayer({ blob: file, part: 'it', diffId: null })
-  if (packing === 'none') return tarBlobs(path, signal)
-  // Images lie in it in any order: what is packed would have to be unpacked once for each layer.
-  if (imageMember.test(await firstName(file, path, signal))) {
-    refuse('archive-invalid', {
-      path,
-      reason: `its images are packed by ${packing} as a whole; unpack it first`,
-    })
-  }
-  return null
+async function imagesIn(blobs: Blobs | null): Promise<ArchivedImage[] | null> {
+  const images = blobs === null ? null : await readImages(blobs)
+  if (blobs === null || images === null) return null
+  if (images.length === 0) refuse('archive-invalid', { path: blobs.path, reason: 'it holds no image' })
+  return merged(images)
 }
 
 /** How members of an archive of images are called; in a root file system nothing is. */
 const imageMember =
-  /^(?:blobs(?:\/|$)|(?:oci-layout|index\.json|manifest\.json)$|[0-9a-f]{64}(?:\/|\.json$|$))/
+  /^(?:blobs(?:\/|$)|(?:oci-layout|index\.json|manifest\.json)$|[0-9a-f]{64}(?:\/|\.json$|\.tar$|$))/
 
 /** The name of a packed tar's first member. */
 async function firstName(blob: Blob, path: string, signal: AbortSignal): Promise<string> {
