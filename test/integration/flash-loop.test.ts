@@ -173,6 +173,21 @@ describe('a confirmed stick', () => {
     expect((await content(target)).subarray(0, bytes.length).equals(bytes)).toBe(true)
   })
 
+  for (const [what, options, isRead] of [
+    ['has partitions, which the kernel is told to read', ['--partscan'], true],
+    ['cannot have any', [], false],
+  ] as const)
+    flashTest(`is let go in the end, and what did not work is said: one that ${what}`, async () => {
+      const target = await stick(32 * MIB, ...options)
+      const { path } = await disk(24 * MIB)
+      const { result, lines } = await flash({ ...(await inputFor(target, path)), eject: true })
+      expect(result).toEqual({ ok: true, value: null })
+      expect(lines).toEqual([
+        `${target.device} could not be ejected; it may be pulled nevertheless`,
+        ...(isRead ? [] : [`${target.device}: the partition table was not read again`]),
+      ])
+    })
+
   flashTest('gets of an ext4 only what it uses, and the file system is whole', async () => {
     const target = await stick(300 * MIB)
     const tree = join(folder, 'tree')
