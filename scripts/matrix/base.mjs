@@ -80,7 +80,9 @@ async function baseTar({ suite, include = [], ubuntu = false }) {
   const unfinished = `${tar}.${process.pid}.tar`
   const directory = await mkdtemp(join(tmpdir(), 'slipway-matrix-'))
   try {
-    const packages = include.length === 0 ? [] : [`--include=${include.join(',')}`]
+    // Ubuntu does not call its apt required, though all its images have it.
+    const included = ubuntu ? ['apt', ...include] : include
+    const packages = included.length === 0 ? [] : [`--include=${included.join(',')}`]
     const keys = ubuntu ? [`--keyring=${await ubuntuKeys(directory)}`] : []
     const archive = ubuntu ? ['http://archive.ubuntu.com/ubuntu'] : []
     const words = ['--variant=minbase', EXPIRED, ...packages, ...keys, suite, unfinished, ...archive]
