@@ -62,8 +62,8 @@ export function pageOf(results) {
   return [
     '# What was booted',
     '',
-    'Written by `npm run matrix`: each image was made from the Debian archive, built into a disk by the terminal form,',
-    'booted in QEMU, and asked over its serial console. What is not here was not booted:',
+    'Written by `npm run matrix`: each image was made from the archive of its distribution, built into a disk by',
+    'the terminal form, booted in QEMU, and asked over its serial console. What is not here was not booted:',
     `the recipes for ${unproven.slice(0, -1).join(', ')} and ${unproven.at(-1)} are unproven. Wi-Fi was joined by simulated radios alone.`,
     '',
     '| Distribution | Image | Firmware | Kernel | Date | Found |',

@@ -46,7 +46,7 @@ const families: Record<RecipeFamily, Family> = {
     cannot: [],
     hasIfupdown: true,
   },
-  ubuntu: { distributions: ['ubuntu'], packageManagers: ['apt'], proven: [], ...systemdAlone },
+  ubuntu: { distributions: ['ubuntu'], packageManagers: ['apt'], proven: ['24.04'], ...systemdAlone },
   alpine: {
     distributions: ['alpine'],
     packageManagers: ['apk'],

@@ -15,7 +15,8 @@ it('docs/BOOTED.md says what docs/booted.json says, and nothing else', async () 
 
 it('names the recipes of which nothing was booted', async () => {
   const results = JSON.parse(await readFile(join(docs, 'booted.json'), 'utf8')) as Result[]
-  const ubuntu = results.slice(0, 1).map((one) => ({ ...one, id: 'ubuntu' }))
-  expect(pageOf(results)).toMatch(/for Alpine, Arch, Fedora, openSUSE and Ubuntu are unproven/)
-  expect(pageOf([...results, ...ubuntu])).toMatch(/for Alpine, Arch, Fedora and openSUSE are unproven/)
+  const debian = results.filter(({ id }) => id === 'debian')
+  const ubuntu = debian.slice(0, 1).map((one) => ({ ...one, id: 'ubuntu' }))
+  expect(pageOf(debian)).toMatch(/for Alpine, Arch, Fedora, openSUSE and Ubuntu are unproven/)
+  expect(pageOf([...debian, ...ubuntu])).toMatch(/for Alpine, Arch, Fedora and openSUSE are unproven/)
 })
