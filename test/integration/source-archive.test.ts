@@ -8,7 +8,16 @@ import { flattenLayers, selectMembers } from '../../src/main/source/archive/flat
 import { indexLayers } from '../../src/main/source/archive/index-layers'
 import { openArchive } from '../../src/main/source/archive/open-archive'
 import { BASE_IMAGE, testEngine, type TestEngine } from '../support/engine'
-import { describeTar, layerOf, newDockerSave, oldDockerSave, sha256, tarOf } from '../support/image-archives'
+import { encodeArchive, type Member } from '../formats/tar-members'
+import {
+  describeTar,
+  layerOf,
+  newDockerSave,
+  oldDockerSave,
+  type SampleImage,
+  sha256,
+  tarOf,
+} from '../support/image-archives'
 
 // The oracle is Docker itself: what it exports of an image is what comes of the image's archive.
 
@@ -113,6 +122,36 @@ const layered: [name: string, layers: string[][]][] = [
 test.each(layered)('layers made by hand: %s', async (_name, words) => {
   const name = `slipway-test-${sha256(Buffer.from(JSON.stringify(words))).slice(0, 8)}:1`
   const image = { names: [name], layers: words.map(layerOf) }
+  await compareWithEngine(name, image)
+})
+
+test('what the last hard link says of its file counts, though its name is gone later', async () => {
+  const name = 'slipway-test-link-headers:1'
+  const member = { mode: 0o644, uid: 1, gid: 2, seconds: 1000, nanoseconds: 0 }
+  const file = (path: string): Member => ({
+    ...member,
+    type: 'file',
+    path: Buffer.from(path),
+    data: Buffer.from(path),
+  })
+  const link = (path: string, target: string, header: Partial<Member>): Member => ({
+    ...{ ...member, type: 'hardlink', path: Buffer.from(path), target: Buffer.from(target) },
+    ...header,
+  })
+  const lower = encodeArchive([
+    file('one'),
+    link('one-more', 'one', { mode: 0o4755, uid: 70_000, gid: 5, seconds: 2000 }),
+    file('two'),
+    link('two-more', 'two', { mode: 0o600 }),
+    link('two-last', 'two', {}),
+    file('three'),
+    link('three-more', 'three', { mode: 0o600, uid: 9 }),
+  ])
+  const layers = [lower, layerOf(['.wh.three-more', '.wh.two'])]
+  await compareWithEngine(name, { names: [name], layers })
+})
+
+async function compareWithEngine(name: string, image: SampleImage): Promise<void> {
   const { files, links } = oldDockerSave([image])
   const archive = join(folder, 'made.tar')
   await writeFile(archive, tarOf(files, links))
@@ -124,4 +163,4 @@ test.each(layered)('layers made by hand: %s', async (_name, words) => {
   const newer = join(folder, 'newer.tar')
   await writeFile(newer, tarOf(newDockerSave([image])))
   expect(await flattened(newer)).toEqual(expected)
-})
+}

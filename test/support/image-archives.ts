@@ -148,7 +148,7 @@ export function layerOf(words: readonly string[]): Buffer {
       if (symlink[1] !== undefined)
         return { ...base, type: 'symlink', path: bytes(symlink[0]), target: bytes(symlink[1]) }
       const link = word.split('<=')
-      // Archivers repeat the file's own bits in a hard link's header, and the engine sets what it finds there.
+      // Archivers repeat the file's own bits in a hard link's header.
       if (link[1] !== undefined)
         return { ...base, type: 'hardlink', mode: 0o755, path: bytes(link[0]), target: bytes(link[1]) }
       if (word.endsWith('/')) return { ...base, type: 'directory', path: bytes(word), mode: 0o755 }

@@ -4,7 +4,7 @@ import { BLOCK } from '../../convert/tar/layout'
 import { TarReader } from '../../convert/tar/reader'
 import { encodeMember, storedBytes } from './encode'
 import { layerChunks, type Layer } from './layers'
-import { partsOf, ROOT, type LayeredTree } from './tree'
+import { partsOf, ROOT, type LayeredTree, type LinkHeader } from './tree'
 
 /** Which members of the layers make up the tree, and as what. */
 export interface Selection {
@@ -13,7 +13,14 @@ export interface Selection {
   /** For each layer, for each of its members: 1 when it is part of the tree. */
   chosen: Uint8Array[]
   /** For each layer, by member: where it does not come as its header says. `target` makes it a hard link. */
-  changed: Map<number, { path: string; target: string | null }>[]
+  changed: Map<number, Change>[]
+}
+
+interface Change {
+  path: string
+  target: string | null
+  /** What the last hard link to it says. */
+  header: LinkHeader | null
 }
 
 const OUTPUT_CHUNK = 256 * 1024
@@ -27,12 +34,9 @@ export function selectMembers(tree: LayeredTree, members: readonly number[]): Se
   const selection: Selection = {
     implied: [],
     chosen: members.map((count) => new Uint8Array(count)),
-    changed: members.map(() => new Map<number, { path: string; target: string | null }>()),
+    changed: members.map(() => new Map<number, Change>()),
   }
-  const choose = (
-    of: { layer: number; member: number },
-    change: { path: string; target: string | null } | null,
-  ) => {
+  const choose = (of: { layer: number; member: number }, change: Change | null) => {
     const chosen = selection.chosen[of.layer]
     if (chosen === undefined) throw new Error('a member of no layer')
     chosen[of.member] = 1
@@ -44,7 +48,9 @@ export function selectMembers(tree: LayeredTree, members: readonly number[]): Se
     const link = tree.linkOf(entry)
     if (link === null) {
       const own = tree.memberOf(node)
-      if (own.member >= 0) choose(own, tree.moved.has(entry) ? { path, target: null } : null)
+      const header = tree.linkHeaderOf(node)
+      const isChanged = header !== null || tree.moved.has(entry)
+      if (own.member >= 0) choose(own, isChanged ? { path, target: null, header } : null)
       else selection.implied.push(path)
       continue
     }
@@ -62,9 +68,9 @@ export function selectMembers(tree: LayeredTree, members: readonly number[]): Se
     let first = firstNames.get(node)
     if (first === undefined) {
       first = names.shift()?.path ?? ''
-      choose(tree.memberOf(node), { path: first, target: null })
+      choose(tree.memberOf(node), { path: first, target: null, header: tree.linkHeaderOf(node) })
     }
-    for (const { of, path } of names) choose(of, { path, target: first })
+    for (const { of, path } of names) choose(of, { path, target: first, header: tree.linkHeaderOf(node) })
   }
   return selection
 }
@@ -117,9 +123,12 @@ export async function* flattenLayers(
   yield* output.takeAll()
 }
 
-function changedEntry(entry: TarEntry, { path, target }: { path: string; target: string | null }): TarEntry {
-  if (target === null) return { ...entry, path }
-  return { ...entry, path, type: 'hardlink', target, size: 0, segments: null, xattrs: [], major: 0, minor: 0 }
+function changedEntry(entry: TarEntry, { path, target, header }: Change): TarEntry {
+  if (target !== null) {
+    const none = { size: 0, segments: null, major: 0, minor: 0 }
+    return { ...entry, ...header, path, type: 'hardlink', target, ...none, xattrs: [] }
+  }
+  return { ...entry, ...header, path }
 }
 
 function impliedEntry(path: string): TarEntry {

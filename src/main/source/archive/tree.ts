@@ -24,6 +24,9 @@ const LONGEST_TARGET = 4095
 const WHITEOUT = '.wh.'
 const OPAQUE = '.wh..wh..opq'
 
+/** What a hard link's header sets of its file. */
+export type LinkHeader = Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'modified'>
+
 /** The node of the root. */
 export const ROOT = 1
 
@@ -55,6 +58,9 @@ export class LayeredTree {
   private readonly linkMember = new Column(Uint32Array)
   private readonly linkLayer = new Column(Uint16Array)
   private places = 0
+  /** By node, a hash of what its header says; and what a later hard link's header says otherwise. */
+  private readonly headers = new Column(Uint32Array)
+  private readonly linkHeaders = new Map<number, LinkHeader>()
 
   /**
    * @param whiteouts whether names that begin with `.wh.` take away what lower layers have; in a plain tar they are names like others
@@ -74,6 +80,15 @@ export class LayeredTree {
   /** Permission bits. */
   modeOf(node: number): number {
     return this.kindAndMode.get(node) & ((1 << MODE_BITS) - 1)
+  }
+
+  /**
+   * What the last hard link to a node says of it, where that is not what its own header says. An engine that unpacks a
+   * layer sets it on the file (github.com/moby/go-archive, createTarFile; containerd's archive/tar.go likewise). Extended attributes
+   * stay those of the file.
+   */
+  linkHeaderOf(node: number): LinkHeader | null {
+    return this.linkHeaders.get(node) ?? null
   }
 
   /** Bytes of a file. */
@@ -142,6 +157,7 @@ export class LayeredTree {
       this.linkMember.set(link, member + 1)
       this.linkLayer.set(link, layer)
       this.move(link, isMoved)
+      if (this.whiteouts) this.takeLinkHeader(this.names.inodeOf(target), entry)
       return 0
     }
     const known = old === 0 ? 0 : this.names.inodeOf(old)
@@ -232,7 +248,19 @@ export class LayeredTree {
     this.member.set(node, member + 1)
     this.offset.set(node, entry.offset)
     this.size.set(node, entry.type === 'file' ? entry.size : 0)
+    if (this.whiteouts && !isLink && entry.type !== 'directory') this.headers.set(node, hashOf(entry))
     this.target.set(node, isLink ? this.texts.add(entry.target) : 0)
+  }
+
+  private takeLinkHeader(node: number, entry: TarEntry): void {
+    const hash = this.headers.get(node)
+    // Of a symlink an engine sets nothing but the owner, which changes nothing.
+    if (hash === 0 || hash === hashOf(entry)) return
+    this.headers.set(node, hashOf(entry))
+    const { mode, uid, gid, modified } = entry
+    this.linkHeaders.set(node, { mode, uid, gid, modified })
+    const kind = this.kindAndMode.get(node) >> MODE_BITS
+    this.kindAndMode.set(node, (kind << MODE_BITS) | mode)
   }
 
   /** Makes a node a directory that no layer describes. */
@@ -334,6 +362,17 @@ export class LayeredTree {
     if (isKept) this.imply(node, layer)
     else this.names.leave(directory, this.names.textOf(entry))
   }
+}
+
+/** A number, not 0, by which headers that say the same are known (FNV-1a); that others have it too is not worth a thought. */
+function hashOf({ mode, uid, gid, modified }: TarEntry): number {
+  let hash = 0x811c9dc5
+  const add = (number: number): void => {
+    hash = Math.imul(hash ^ number, 0x01000193)
+    hash ^= hash >>> 15
+  }
+  for (const number of [mode, uid, gid, modified.seconds, modified.nanoseconds]) add(number)
+  return hash >>> 0 || 1
 }
 
 /** A path's names; `.` and empty ones say nothing. The reader of tars has refused `..` already. */
