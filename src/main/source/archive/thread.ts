@@ -12,6 +12,7 @@ import { indexLayers } from './index-layers'
 import { layerChunks, packingOfLayer, type Layer } from './layers'
 import { measureTar } from './measure'
 import { serveTar } from './serve-tar'
+import { writeUnpacked, type Unpacking } from './write-unpacked'
 
 /**
  * A thread that reads archives, so that nothing else waits for it. What it knows of a tree is gone when it ends.
@@ -39,6 +40,8 @@ export type ThreadRequest =
       /** `socket`: for the direct engine's thread; else in chunks by message. */
       by: 'socket' | 'message'
     }
+  /** An archive that is packed as a whole. */
+  | ({ kind: 'unpack' } & Unpacking)
   /** An engine's export, of which only the size is asked. */
   | { kind: 'measure'; source: Extract<DiskSource, { kind: 'engine' }> }
 
@@ -72,6 +75,7 @@ export type FromThread =
   | { type: 'answer'; id: number; answer: Answer }
   | { type: 'chunk'; bytes: Uint8Array }
   | { type: 'serving'; path: string }
+  | { type: 'unpacked'; bytes: number }
   | { type: 'selected'; selection: Selection | null }
   | { type: 'end' }
   | { type: 'failed'; failure: Failure }
@@ -195,10 +199,14 @@ async function main(port: MessagePort, request: ThreadRequest): Promise<void> {
     await handOver(request, port, post, signal)
     return
   }
+  const progress = throttled((bytesDone) => post({ type: 'progress', bytesDone }))
+  if (request.kind === 'unpack') {
+    post({ type: 'unpacked', bytes: await writeUnpacked(request, signal, progress) })
+    return
+  }
   const chunks = engineChunks(request.source, (socket) => {
     signal.addEventListener('abort', () => socket.destroy())
   })
-  const progress = throttled((bytesDone) => post({ type: 'progress', bytesDone }))
   post({ type: 'measured', size: await measureTar(chunks, signal, progress) })
 }
 

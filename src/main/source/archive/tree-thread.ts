@@ -5,6 +5,7 @@ import type { TreeSize } from '../../disk/ext4/fit'
 import { Refusal } from '../../disk/refusal'
 import type { EntryStat, TreeFiles } from '../tree-files'
 import type { Selection } from './flatten'
+import type { Unpacking } from './write-unpacked'
 import type { Answer, FromThread, ThreadRequest, ToThread, TreeSummary } from './thread'
 
 let threadFile: string | null = null
@@ -99,6 +100,21 @@ export async function measureExport(
   return thread.measure(signal)
 }
 
+/**
+ * Unpacks an archive, in a thread.
+ * @param progress told the bytes of the packed file that were read, about ten times a second
+ * @returns bytes of the unpacked one
+ * @throws refusals: those of `writeUnpacked`; the signal's reason
+ */
+export async function unpackInThread(
+  unpacking: Unpacking,
+  progress: (bytesDone: number) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  const thread = new Thread({ kind: 'unpack', ...unpacking }, progress)
+  return thread.unpack(signal)
+}
+
 /** One thread and the messages to it and from it. */
 class Thread {
   private readonly worker: Worker
@@ -116,6 +132,7 @@ class Thread {
   private error: Error | null = null
   private wake = (): void => undefined
   private size: TreeSize | null = null
+  private unpacked: number | null = null
   private socket: string | null = null
   private found: TreeSummary | null = null
   private selected: { selection: Selection | null } | null = null
@@ -170,10 +187,19 @@ class Thread {
     return this.size as TreeSize
   }
 
+  async unpack(signal: AbortSignal): Promise<number> {
+    await this.until(() => this.unpacked !== null, signal)
+    await this.close()
+    return this.unpacked as number
+  }
+
   private take(message: Exclude<FromThread, { type: 'progress' }>): void {
     switch (message.type) {
       case 'indexed':
         this.found = message.summary
+        return
+      case 'unpacked':
+        this.unpacked = message.bytes
         return
       case 'measured':
         this.size = message.size

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { close, open, write } from 'node:fs'
-import { stat, statfs, unlink } from 'node:fs/promises'
+import { close, open } from 'node:fs'
+import { stat, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { JobContext } from '../../../shared/job'
-import { refuse } from '../../disk/refusal'
 import type { Blob } from './blobs'
-import { layerChunks } from './layers'
+import { unpackInThread } from './tree-thread'
+import { checkRoom } from './write-unpacked'
 
 /** An unpacked archive, in a file without a name, so that it is gone at every end of the program, a kill's too. */
 export interface UnpackedCopy {
@@ -17,11 +17,6 @@ export interface UnpackedCopy {
   /** Ends one use, of which the first is the maker's; with the last the file goes away. */
   release(): Promise<void>
 }
-
-/** Bytes that are left free for all others. */
-const LEFT_FREE = 64 * 1024 * 1024
-/** Bytes between two looks at what is free. */
-const LOOK_INTERVAL = 16 * 1024 * 1024
 
 /**
  * Unpacks an archive of images once: what lies in it is read in another order than it comes.
@@ -40,31 +35,15 @@ export async function unpackArchive(
   folder?: string,
 ): Promise<UnpackedCopy> {
   const place = folder ?? (await roomyFolder())
-  let written = 0
-  let read = 0
-  const checkRoom = async (): Promise<void> => {
-    const { bavail, bsize } = await statfs(place)
-    const free = bavail * bsize
-    if (free >= LEFT_FREE && (written > 0 || free - LEFT_FREE >= packed.size)) return
-    const neededBytes = LEFT_FREE + Math.round(written > 0 ? (written * packed.size) / read : packed.size)
-    refuse('archive-no-room', { path, folder: place, neededBytes, freeBytes: written + free })
-  }
-  await checkRoom()
+  await checkRoom(place, { packed, path, written: 0, read: 0 })
   const descriptor = await openNameless(place)
+  let written: number
   try {
-    let looked = 0
-    const layer = { blob: packed, part: 'it', diffId: null }
-    const onRead = (position: number): void => {
-      read = position
-      progress(read, packed.size)
-    }
-    for await (const chunk of layerChunks(layer, path, signal, onRead)) {
-      await writeAll(descriptor, chunk, written)
-      written += chunk.length
-      if (written - looked < LOOK_INTERVAL) continue
-      looked = written
-      await checkRoom()
-    }
+    written = await unpackInThread(
+      { packed, path, place, descriptor },
+      (read) => progress(read, packed.size),
+      signal,
+    )
   } catch (error) {
     await promisify(close)(descriptor)
     throw error
@@ -93,12 +72,6 @@ async function openNameless(folder: string): Promise<number> {
   const descriptor = await promisify(open)(name, 'wx+', 0o600)
   await unlink(name)
   return descriptor
-}
-
-async function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    at += (await promisify(write)(descriptor, bytes, at, bytes.length - at, position + at)).bytesWritten
-  }
 }
 
 /** The folder that somebody chose for such files, else /var/tmp: /tmp often lies in memory (file-hierarchy(7)). */
