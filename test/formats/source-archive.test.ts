@@ -535,6 +535,7 @@ describe('hostile and damaged archives are refused with what is wrong', () => {
     ['a hard link to nothing', ['y<=x'], /hard link to what is not there/],
     ['a hard link to a folder', ['x/', 'y<=x'], /hard link to a directory/],
     ['a member below a file', ['x=1', 'x/y=2'], /below one that is no directory/],
+    ['a symlink without a target', ['x->'], /symlink to nothing/],
     ['a circle of links', ['x->y', 'y->x', 'x/z=1'], /circle/],
     ['a whiteout of the folder above', ['d/', 'd/.wh...=x'], /whiteout of no name/],
     ['a whiteout of nothing', ['.wh.=x'], /whiteout of no name/],

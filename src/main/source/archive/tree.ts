@@ -241,6 +241,7 @@ export class LayeredTree {
 
   private describe(node: number, entry: TarEntry, layer: number, member: number): void {
     const isLink = entry.type === 'symlink'
+    if (isLink && entry.target === '') wrong(entry, 'a symlink to nothing')
     if (isLink && entry.target.length > LONGEST_TARGET) wrong(entry, 'a symlink to more than 4095 bytes')
     const kind = KINDS.findIndex((one) => one === entry.type)
     this.kindAndMode.set(node, ((kind < 0 ? KINDS.indexOf('other') : kind) << MODE_BITS) | entry.mode)
