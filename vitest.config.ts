@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'sticks',
           include: ['test/sticks/**/*.test.ts'],
-          testTimeout: 900_000,
+          testTimeout: 400_000,
           hookTimeout: 900_000,
         },
       },

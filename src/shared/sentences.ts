@@ -495,7 +495,7 @@ export function describeFailure(failure: Failure): FailureText {
       }
     case 'drive-busy':
       return {
-        happened: `The drive ${facts.device} is in use: ${systemWords(facts.detail)}.`,
+        happened: `The drive ${facts.device} is in use: ${systemWords(facts.detail.replace(/\.$/, ''))}.`,
         kept: driveUntouched,
         remedy: 'Close what uses it, unmount it and try again.',
       }

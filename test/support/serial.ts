@@ -8,6 +8,8 @@ export interface SerialConsole {
   logIn(milliseconds: number): Promise<void>
   /** Runs a command in the shell; answers what it wrote, trimmed. */
   run(command: string, milliseconds?: number): Promise<string>
+  /** Ends what runs in the shell, as Ctrl+C does; throws when the shell does not come back. */
+  interrupt(): Promise<void>
 }
 
 /** Sits down at a machine's serial port. */
@@ -54,6 +56,12 @@ export function serialConsole(machine: Pick<Machine, 'onSerial' | 'writeSerial'>
           .replace(/\u001b\[[0-9;?]*[a-zA-Z]/g, '')
           .trim()
       )
+    },
+    async interrupt() {
+      machine.writeSerial(Buffer.from('\u0003'))
+      text = ''
+      type('echo "<<FREE$((40 + 2))>>"')
+      await waitFor(/<<FREE42>>/, 30_000)
     },
   }
 }

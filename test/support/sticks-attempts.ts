@@ -16,7 +16,10 @@ export interface Attempt {
   stick: Stick
   /** Everything is allowed that is not named here. */
   without?: 'unmount' | 'expert'
-  /** What the terminal form answers; what the helper answers where it is another code. Null where it has no such way. */
+  /**
+   * What the terminal form answers; null where it is not tried, as it has no such way, its list has said why already, or
+   * another attempt shows that it hands on what the helper says.
+   */
   cli: object | null
   helper: object
   disk?: string
@@ -30,14 +33,26 @@ export interface Attempt {
 export const attempts: Attempt[] = [
   ...[
     { what: 'that the machine runs from', stick: root, answer: refusal('system') },
-    { what: 'that it swaps to', stick: plugged.swap, answer: refusal('system') },
-    { what: 'that a device mapper device lies on', stick: plugged.mapped, answer: refusal('in-use') },
-    { what: 'that a loop device lies on', stick: plugged.looped, answer: refusal('in-use') },
-    { what: 'that is write-protected', stick: plugged.locked, answer: refusal('read-only') },
+    { what: 'that it swaps to', isListed: true, stick: plugged.swap, answer: refusal('system') },
+    {
+      what: 'that a device mapper device lies on',
+      isListed: true,
+      stick: plugged.mapped,
+      answer: refusal('in-use'),
+    },
+    { what: 'that a loop device lies on', isListed: true, stick: plugged.looped, answer: refusal('in-use') },
+    { what: 'that is write-protected', isListed: true, stick: plugged.locked, answer: refusal('read-only') },
     { what: 'that is too small', stick: plugged.small, answer: refusal('too-small') },
-    { what: 'that is very large', stick: plugged.large, answer: refusal('large'), without: 'expert' },
+    {
+      what: 'that is very large',
+      stick: plugged.large,
+      isListed: true,
+      answer: refusal('large'),
+      without: 'expert',
+    },
     {
       what: 'that is built in',
+      isListed: true,
       stick: plugged.internal,
       answer: refusal('not-removable'),
       without: 'expert',
@@ -55,7 +70,10 @@ export const attempts: Attempt[] = [
       confirmation: 'QEMU QEMU HARDDISK',
       answer: { code: 'confirmation-wrong' },
     },
-  ].map(({ answer, ...attempt }) => ({ ...attempt, cli: answer, helper: answer }) as Attempt),
+  ].map(
+    ({ answer, isListed, ...attempt }) =>
+      ({ ...attempt, cli: isListed === true ? null : answer, helper: answer }) as Attempt,
+  ),
   {
     what: 'that is mounted and in use, though it may be unmounted',
     stick: plugged.mounted,
@@ -65,7 +83,7 @@ export const attempts: Attempt[] = [
   {
     what: 'that another program holds',
     stick: plugged.firstTwin,
-    cli: { code: 'drive-busy' },
+    cli: null,
     helper: { code: 'drive-busy' },
   },
   {

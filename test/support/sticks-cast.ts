@@ -10,7 +10,11 @@ import { writeTinyDisk } from './tiny-disk'
 const MIB = 1024 * 1024
 const STICK_BYTES = 64 * MIB
 /** Bytes a second: slow enough to be disturbed in the middle of a write. */
-const SLOW = 1_000_000
+export const SLOW = 1_000_000
+/** Bytes a second: so slow that a write lasts until another program has come up, and too fast for the kernel's timeouts. */
+export const CRAWLING = 100_000
+/** Bytes a second: no limit that would be noticed. */
+export const FAST = 100_000_000
 
 /** Where everything lies that these tests make. */
 export const FOLDER = join(tmpdir(), `slipway-sticks-${process.pid}`)

@@ -21,29 +21,59 @@ export const BOOT_TEXT = 'Written by Slipway'
 /** Bytes behind the disk on the stick that the guest runs from; for less than 32 MiB its root does not grow. */
 const ROOM_TO_GROW = 64 * MIB
 
+/** Milliseconds for building the image, and for each of Slipway's own steps, next to other work. */
+const STEP_TIMEOUT = 300_000
+
 /** In the guest: the disk that is written there. */
-export const GUEST_DISK = '/root/source.img'
+export const GUEST_DISK = '/srv/source.img'
+
+/** `as-person PROGRAM WORD...`: a program as an ordinary user, for whom Slipway has to ask polkit. */
+const PERSON_SCRIPT = `#!/bin/sh
+cd /home/person
+exec setpriv --reuid person --regid person --init-groups --reset-env -- "$@"
+`
+
+/** What polkit answers that user without a dialog (polkit(8), "Authorization Rules"). */
+const PERSON_RULE = `polkit.addRule(function (action, subject) {
+  if (action.id === 'org.freedesktop.policykit.exec' && subject.user === 'person') return polkit.Result.YES
+})
+`
 
 /**
- * The terminal form in the background, `slipway-job NAME WORD...`: its output in /run/NAME.out, its process in
+ * A program as that user in the background, `job NAME PROGRAM WORD...`: its output in /run/NAME.out, its process in
  * /run/NAME.pid, and at its end its exit code in /run/NAME.exit.
  */
 const JOB_SCRIPT = `#!/bin/sh
 name=$1
 shift
 (
-  sh -c 'echo $$ >"$0.pid"; exec slipway "$@"' "/run/$name" "$@" >"/run/$name.out" 2>&1 </dev/null
+  sh -c 'echo $$ >"$0.pid"; exec as-person "$@"' "/run/$name" "$@" >"/run/$name.out" 2>&1 </dev/null
   echo $? >"/run/$name.exit"
 ) &
 `
 
+/** Services that take the guest's time, under emulation minutes, and are nothing to its drives. */
+const NOT_NEEDED = [
+  ...['apache2', 'apparmor', 'console-setup', 'e2scrub_reap', 'keyboard-setup', 'systemd-timesyncd'],
+  ...[
+    'apt-daily.timer',
+    'apt-daily-upgrade.timer',
+    'dpkg-db-backup.timer',
+    'e2scrub_all.timer',
+    'fstrim.timer',
+  ],
+].join(' ')
+
 const DOCKERFILE = (base: string): string => `FROM ${base}
-RUN apt-get -q update && apt-get -q -y install fdisk
-COPY node slipway-job /usr/local/bin/
+RUN apt-get -q update && apt-get -q -y install --no-install-recommends fdisk pkexec polkitd && \\
+  useradd --create-home person && \\
+  systemctl disable ${NOT_NEEDED}
+COPY person.rules /etc/polkit-1/rules.d/
+COPY node job as-person /usr/local/bin/
 COPY slipway /opt/slipway
 COPY rogue /opt/rogue
 COPY source.img ${GUEST_DISK}
-RUN chmod 755 /usr/local/bin/* /opt/slipway/out/cli/slipway.cjs && \\
+RUN chmod 644 /etc/polkit-1/rules.d/person.rules ${GUEST_DISK} && chmod 755 /usr/local/bin/* /opt/slipway/out/cli/slipway.cjs && \\
   ln -s /opt/slipway/out/cli/slipway.cjs /usr/local/bin/slipway
 `
 
@@ -76,14 +106,14 @@ export async function makeRootStick(folder: string, source: string, image: strin
     SLIPWAY_TEST_LOOP_TARGETS: '1',
   }
   const slipway = (...words: string[]): Promise<{ stdout: string }> =>
-    execa(process.execPath, [CLI, ...words, '--json'], { env })
+    execa(process.execPath, [CLI, ...words, '--json'], { env, timeout: STEP_TIMEOUT })
   const disk = join(folder, 'machine.img')
   const stick = join(folder, 'root.img')
   try {
     await execa(
       'docker',
       ['build', '--network', 'host', '-q', '-t', image, await makeContext(folder, source, engine.howtoImage)],
-      { env },
+      { env, timeout: STEP_TIMEOUT },
     )
     try {
       const settings = join(folder, 'machine.json')
@@ -91,7 +121,7 @@ export async function makeRootStick(folder: string, source: string, image: strin
       const words = ['-o', disk, '--machine', settings, '--kernel-arguments', 'console=tty0 console=ttyS0']
       await slipway('build', image, ...words)
     } finally {
-      await execa('docker', ['rmi', image], { env })
+      await execa('docker', ['rmi', image], { env, timeout: STEP_TIMEOUT })
     }
     const { size } = await stat(disk)
     await fillWithOldData(stick, size + ROOM_TO_GROW)
@@ -124,7 +154,9 @@ async function makeContext(folder: string, source: string, base: string): Promis
     await cp(from, join(context, 'slipway/node_modules', name), { recursive: true, dereference: true })
   }
   await bundleForNode(join(import.meta.dirname, 'sticks-rogue.ts'), join(context, 'rogue'), 'rogue')
-  await writeFile(join(context, 'slipway-job'), JOB_SCRIPT)
+  await writeFile(join(context, 'job'), JOB_SCRIPT)
+  await writeFile(join(context, 'as-person'), PERSON_SCRIPT)
+  await writeFile(join(context, 'person.rules'), PERSON_RULE)
   await writeFile(join(context, 'Dockerfile'), DOCKERFILE(base))
   return context
 }

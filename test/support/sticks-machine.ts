@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { findQemu } from '../../src/main/preview/find'
 import { connectQmp } from '../../src/main/preview/qmp'
 import type { Machine } from '../../src/main/preview/machine'
-import { devicesOf, nodesOf, type QemuObject, type Stick } from './sticks'
+import { devicesOf, nodesOf, speedOf, type QemuObject, type Stick } from './sticks'
 
 /** A machine that runs from a stick and has more of them. */
 export interface StickMachine extends Pick<Machine, 'onSerial' | 'writeSerial'> {
@@ -15,6 +15,8 @@ export interface StickMachine extends Pick<Machine, 'onSerial' | 'writeSerial'> 
   written(): Promise<Record<string, number>>
   /** Waits until so many bytes were written to a stick. */
   hasWritten(name: string, bytes: number): Promise<void>
+  /** Changes how fast a stick is that was made with a speed, in bytes a second. */
+  setSpeed(stick: Stick, bytesPerSecond: number): Promise<void>
   plug(stick: Stick): Promise<void>
   /** Pulls a stick out, whatever is being done with it. */
   pull(stick: Stick): Promise<void>
@@ -74,6 +76,10 @@ export async function startStickMachine(
   if (connected === null) return giveUp()
   const [controlSocket, serialSocket] = connected
   serialSocket.on('error', () => undefined)
+  let lastWords = ''
+  serialSocket.on('data', (bytes: Buffer) => {
+    lastWords = (lastWords + bytes.toString('latin1')).slice(-1000)
+  })
   const negotiated = await connectQmp(controlSocket)
   if (!negotiated.ok) return giveUp()
   const qmp = negotiated.value
@@ -99,9 +105,17 @@ export async function startStickMachine(
       for (;;) {
         const now = (await written())[name] ?? 0
         if (now >= bytes) return
-        if (Date.now() > until) throw new Error(`${name}: ${now} bytes were written, not ${bytes}`)
+        if (Date.now() > until) {
+          throw new Error(
+            `${name}: ${now} bytes were written, not ${bytes}; the guest's last words: ${lastWords}`,
+          )
+        }
         await sleep(30)
       }
+    },
+    async setSpeed(stick, bytesPerSecond) {
+      const { path, property } = speedOf(stick)
+      await command('qom-set', { path, property, value: { 'bps-write': bytesPerSecond } })
     },
     async plug(stick) {
       for (const device of devicesOf(stick)) await command('device_add', device)
@@ -109,15 +123,16 @@ export async function startStickMachine(
     async pull(stick) {
       const devices = devicesOf(stick).map((device) => String(device['id']))
       const outermost = devices[0] ?? stick.name
-      const pulled = new Promise<void>((resolve) => {
-        const unsubscribe = qmp.onEvent(({ name, data }) => {
-          if (name !== 'DEVICE_DELETED' || data['device'] !== outermost) return
-          unsubscribe()
-          resolve()
+      let unsubscribe: () => void = () => undefined
+      const pulled = new Promise<true>((resolve) => {
+        unsubscribe = qmp.onEvent(({ name, data }) => {
+          if (name === 'DEVICE_DELETED' && data['device'] === outermost) resolve(true)
         })
       })
       await command('device_del', { id: outermost })
-      await pulled
+      const isPulled = await Promise.race([pulled, sleep(QEMU_TIMEOUT, false)])
+      unsubscribe()
+      if (!isPulled) throw new Error(`QEMU kept ${outermost}; the guest's last words: ${lastWords}`)
     },
     async exchangeMedium(reader, medium) {
       const id = reader.name

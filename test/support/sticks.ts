@@ -27,12 +27,19 @@ export interface Stick {
 /** What QEMU's command line and its control protocol take alike (qemu(1), -object, -blockdev, -device). */
 export type QemuObject = Record<string, unknown>
 
+/** Where QEMU keeps the limits of a stick that was made with a speed (QEMU docs/throttle.txt, "The throttle block filter"). */
+export const speedOf = ({ name }: Stick): { id: string; path: string; property: string } => ({
+  id: `${name}-speed`,
+  path: `/objects/${name}-speed`,
+  property: 'limits',
+})
+
 /** QEMU's block nodes for a stick, the last one named like it, and the objects that they need. */
 export function nodesOf(stick: Stick): { objects: QemuObject[]; node: QemuObject } {
   const file = { driver: 'file', filename: stick.file }
   const raw = { driver: 'raw', 'read-only': stick.readOnly ?? false, file }
   if (stick.bytesPerSecond !== undefined) {
-    const id = `${stick.name}-speed`
+    const { id } = speedOf(stick)
     const limits = { 'bps-write': stick.bytesPerSecond }
     const throttle = { driver: 'throttle', 'throttle-group': id, file: raw }
     return {
@@ -107,15 +114,29 @@ export async function hasBlankEnds(path: string): Promise<boolean> {
   return bytes.subarray(0, MIB).equals(zeros) && bytes.subarray(-MIB).equals(zeros)
 }
 
-/** Flips a bit of a file, as a medium does that does not keep what it was given. */
-export async function flipBit(path: string, position: number): Promise<void> {
-  const file = await open(path, 'r+')
+/** Reads bytes of a file. */
+export async function readAt(path: string, position: number, length: number): Promise<Buffer> {
+  const file = await open(path)
   try {
-    const byte = Buffer.alloc(1)
-    await file.read(byte, 0, 1, position)
-    byte[0] = (byte[0] ?? 0) ^ 1
-    await file.write(byte, 0, 1, position)
+    return (await file.read(Buffer.alloc(length), 0, length, position)).buffer
   } finally {
     await file.close()
   }
+}
+
+/** Writes bytes into a file, behind the back of whoever uses it. */
+export async function writeAt(path: string, position: number, bytes: Buffer): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.write(bytes, 0, bytes.length, position)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Flips a bit of a file, as a medium does that does not keep what it was given. */
+export async function flipBit(path: string, position: number): Promise<void> {
+  const byte = await readAt(path, position, 1)
+  byte[0] = (byte[0] ?? 0) ^ 1
+  await writeAt(path, position, byte)
 }

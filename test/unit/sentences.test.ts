@@ -66,7 +66,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'drive-gone': { device: '/dev/sdb' },
   'drive-changed': { device: '/dev/sdb', field: 'serial', confirmed: 'A', found: 'B' },
   'drive-refused': { device: '/dev/sdb', reasons: ['system', 'mounted'] },
-  'drive-busy': { device: '/dev/sdb', detail: 'held by another program' },
+  'drive-busy': { device: '/dev/sdb', detail: 'umount: /media/a: target is busy.' },
   'drive-io': { device: '/dev/sdb', offset: 4096, detail: 'EIO' },
   'verify-mismatch': { device: '/dev/sdb', offset: 4096, length: 512 },
   'drive-too-small': { device: '/dev/sdb', sizeBytes: 4_000_000_000 },
