@@ -1,5 +1,8 @@
 import type { Machine } from '../../src/main/preview/machine'
 
+/** Milliseconds between two looks at what was said. */
+const LOOK_INTERVAL = 100
+
 /** A person at the serial console. */
 export interface SerialConsole {
   /** Waits until the machine has said it; throws with its last words after so many milliseconds. */
@@ -22,13 +25,12 @@ export function serialConsole(machine: Pick<Machine, 'onSerial' | 'writeSerial'>
     machine.writeSerial(Buffer.from(`${line}\r`, 'latin1'))
   }
   async function waitFor(wanted: RegExp, milliseconds: number): Promise<void> {
-    const until = Date.now() + milliseconds
-    while (!wanted.test(text)) {
-      if (Date.now() > until) {
-        throw new Error(`the serial console never said ${String(wanted)}:\n${text.slice(-2000)}`)
-      }
-      await new Promise((resolve) => setTimeout(resolve, 200))
+    // Looks are counted, not time: whoever stops this process and the machine for a while changes nothing.
+    for (let look = 0; look * LOOK_INTERVAL < milliseconds; look++) {
+      if (wanted.test(text)) return
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL))
     }
+    throw new Error(`the serial console never said ${String(wanted)}:\n${text.slice(-2000)}`)
   }
   return {
     waitFor,

@@ -20,7 +20,7 @@ export interface StickMachine extends Pick<Machine, 'onSerial' | 'writeSerial'> 
   plug(stick: Stick): Promise<void>
   /** Pulls a stick out, whatever is being done with it. */
   pull(stick: Stick): Promise<void>
-  /** Puts another stick's medium into a reader. */
+  /** Takes the medium out of a reader, and after a second, which is quick for a hand, puts another stick's into it. */
   exchangeMedium(reader: Stick, medium: Stick): Promise<void>
   /** Ends QEMU. */
   stop(): Promise<void>
@@ -30,10 +30,18 @@ export interface StickMachine extends Pick<Machine, 'onSerial' | 'writeSerial'> 
 const QEMU_TIMEOUT = 20_000
 /** Milliseconds for a guest to write what is waited for, under emulation and next to other work. */
 const WRITE_TIMEOUT = 120_000
+/** Milliseconds between two looks at how much was written. */
+const WRITE_INTERVAL = 30
 
 const statisticsSchema = z.array(
   z.object({ qdev: z.string().optional(), stats: z.object({ wr_bytes: z.number() }) }),
 )
+
+/**
+ * Milliseconds that a reader is empty. What is written to it fails meanwhile. QEMU can exchange a medium within a
+ * millisecond, as no hand can, and then mostly, but not always, fails the first command that comes to the new one.
+ */
+const EMPTY_TIME = 1000
 
 /** Where the sticks' USB ports are: enough for all of them, as both kinds of port. */
 const USB = { driver: 'qemu-xhci', id: 'usb', p2: 15, p3: 15 }
@@ -101,17 +109,16 @@ export async function startStickMachine(
     writeSerial: (bytes) => serialSocket.write(bytes),
     written,
     async hasWritten(name, bytes) {
-      const until = Date.now() + WRITE_TIMEOUT
-      for (;;) {
-        const now = (await written())[name] ?? 0
+      let now = 0
+      // Looks are counted, not time: whoever stops this process and QEMU for a while changes nothing.
+      for (let look = 0; look * WRITE_INTERVAL < WRITE_TIMEOUT; look++) {
+        now = (await written())[name] ?? 0
         if (now >= bytes) return
-        if (Date.now() > until) {
-          throw new Error(
-            `${name}: ${now} bytes were written, not ${bytes}; the guest's last words: ${lastWords}`,
-          )
-        }
-        await sleep(30)
+        await sleep(WRITE_INTERVAL)
       }
+      throw new Error(
+        `${name}: ${now} bytes were written, not ${bytes}; the guest's last words: ${lastWords}`,
+      )
     },
     async setSpeed(stick, bytesPerSecond) {
       const { path, property } = speedOf(stick)
@@ -138,6 +145,7 @@ export async function startStickMachine(
       const id = reader.name
       await command('blockdev-open-tray', { id, force: true })
       await command('blockdev-remove-medium', { id })
+      await sleep(EMPTY_TIME)
       await command('blockdev-insert-medium', { id, 'node-name': medium.name })
       await command('blockdev-close-tray', { id })
     },

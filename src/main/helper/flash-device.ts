@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, readFile, realpath, writeFile, type FileHandle } from 'node:fs/promises'
+import { open, readFile, realpath, type FileHandle } from 'node:fs/promises'
 import { fail, ok, type Result } from '../../shared/failure'
 import { deviceNumber } from '../drives/linux/device-number'
 import { runTool } from '../drives/linux/tools'
@@ -72,7 +72,6 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
   // The same inode again: a claimed device cannot be exchanged behind its number, its name could be.
   const direct = useDirect ? await openDirect(claim) : null
   const handle = direct ?? claim
-  const resumePolling = await suspendPolling(`${sysfs}/events_poll_msecs`)
   const opened = await sequence()
   const busPath = await realpath(`${sysfs}/device`).catch(() => null)
   let isClosed = false
@@ -81,15 +80,14 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
     isClosed = true
     await direct?.close()
     await claim.close()
-    await resumePolling()
   }
   try {
     const device: FlashDevice = {
       sizeBytes: (await number('size')) * 512,
       sectorBytes: await number('queue/logical_block_size'),
       async write(bytes, position) {
-        // Should somebody else have opened the drive and so made the kernel ask (see `suspendPolling`), its sequence
-        // number alone tells of another medium.
+        // A medium that is exchanged fails one command; when the kernel itself asked first, the next write would reach
+        // the new medium (drivers/scsi/sd.c, sd_check_events), and its sequence number alone tells.
         if ((await sequence()) !== opened) throw new DriveError(position, 'another medium is in the drive')
         await writeAll(handle, bytes, position)
       },
@@ -111,22 +109,6 @@ export async function claimDevice(path: string, useDirect = true): Promise<Resul
     await close()
     return fail('drive-gone', { device: path })
   }
-}
-
-/**
- * Keeps the kernel from asking a drive again and again whether it has another medium. The first command after an exchange
- * fails, and then all of them, until the kernel has asked: when its question is the first, nothing fails, and what is
- * under way reaches the new medium (drivers/scsi/sd.c, sd_init_command and sd_check_events).
- * @param file the drive's `events_poll_msecs` (kernel, Documentation/ABI/stable/sysfs-block)
- * @returns sets it as it was; a helper that is killed before leaves the drive unasked until it is plugged in again
- */
-export async function suspendPolling(file: string): Promise<() => Promise<void>> {
-  const before = await readFile(file, 'utf8').catch(() => null)
-  // ENODEV: a drive that never tells of such a thing. After the write it may be gone.
-  const set = (value: string): Promise<void> => writeFile(file, value).catch(() => undefined)
-  if (before === null) return () => Promise.resolve()
-  await set('0')
-  return () => set(before.trim())
 }
 
 async function openDirect(claim: FileHandle): Promise<FileHandle | null> {
