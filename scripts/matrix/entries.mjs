@@ -63,6 +63,10 @@ const webServer = {
     'ENTRYPOINT ["perl", "server.pl"]',
     'CMD ["80"]',
   ],
+  prepare: true,
+  login: ada,
+  port: 80,
+  growBytes: 700 * MIB,
 }
 export const GREETING = `it's 100% "quoted" $HOME|x y|/srv/web\nwww-data\n`
 
@@ -148,12 +152,8 @@ export const entries = [
     about: 'plain Debian 12 with a web server as ENTRYPOINT, and every setting',
     suite: 'bookworm',
     ...webServer,
-    prepare: true,
     machine: everything,
     firmware: 'uefi',
-    login: ada,
-    port: 80,
-    growBytes: 700 * MIB,
     bootTwice: true,
     checks: [...systemd, ...dhcp, ...chosen, grown],
   },
@@ -195,12 +195,8 @@ export const entries = [
     suite: 'noble',
     ubuntu: true,
     ...webServer,
-    prepare: true,
     machine: everything,
     firmware: 'uefi',
-    login: ada,
-    port: 80,
-    growBytes: 700 * MIB,
     checks: [...systemd, ...dhcp, ...chosen, grown],
   },
   {
@@ -209,12 +205,8 @@ export const entries = [
     suite: 'bookworm',
     include: ['sysvinit-core'],
     ...webServer,
-    prepare: true,
     machine: everything,
     firmware: 'bios',
-    login: ada,
-    port: 80,
-    growBytes: 700 * MIB,
     checks: [
       check('sysvinit is what runs', 'cat /proc/1/comm', /^init$/),
       residue,
@@ -229,12 +221,8 @@ export const entries = [
     suite: 'bookworm',
     include: ['sysvinit-core', 'openrc', 'ifupdown', 'isc-dhcp-client'],
     ...webServer,
-    prepare: true,
     machine: { ...everything, locale: null },
     firmware: 'bios',
-    login: ada,
-    port: 80,
-    growBytes: 700 * MIB,
     checks: [
       check('OpenRC is what runs', 'cat /run/openrc/softlevel', /^default$/),
       check(

@@ -4,7 +4,7 @@ import { driveName } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
 import { buildSettingsSchema, defaultMachineSettings, type BuildSettings } from '../../shared/image'
 import { formatBytes } from '../../shared/sentences'
-import { buildWork } from '../convert/build'
+import { buildWork, readingOf } from '../convert/build'
 import type { JobWork } from '../jobs/manager'
 import type { Library } from '../library/library'
 import { archivedImageSource } from '../source/archive/image-source'
@@ -162,14 +162,7 @@ async function openImage(
     title: basename(path),
     diskId: null,
     locks: [],
-    run(context) {
-      let isReading = false
-      return openArchive(path, context.signal, (done, total) => {
-        if (!isReading) context.phase('read')
-        isReading = true
-        context.progress(done, total)
-      })
-    },
+    run: (context) => openArchive(path, context.signal, readingOf(context)),
   }
   const end = await runJob(work, reporter, (value) => {
     images = value

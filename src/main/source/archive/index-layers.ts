@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import type { TarEntry, TarHandler } from '../../convert/tar/entry'
 import { TarReader } from '../../convert/tar/reader'
 import type { TreeSize } from '../../disk/ext4/fit'
-import { asTar, openBlob, passingChunks, readHeaders } from './blobs'
+import { asTar, readHeaders } from './blobs'
 import { layerChunks, packingOfLayer, type Layer } from './layers'
 import { Sizer } from './size'
 import { LayeredTree } from './tree'
@@ -69,8 +69,7 @@ export async function indexLayers(
       endFile: () => keeper.end(),
     } satisfies TarHandler)
     await asTar(path, layer.part, async () => {
-      if (isPacked) tarBytes += await readChunks(layerChunks(layer, path, signal, onRead), reader, hash)
-      else if (hash !== null) tarBytes += await readWhole(layer, reader, hash, signal, onRead)
+      if (isPacked || hash !== null) tarBytes += await readWhole(layer, reader, hash, path, signal, onRead)
       else {
         await readHeaders(layer.blob, reader, (_, position) => {
           signal.throwIfAborted()
@@ -90,34 +89,16 @@ export async function indexLayers(
   return { ...index, tarBytes: sizer.tarBytes(), newest, digest, size: sizer.ofTree() }
 }
 
-/** Reads a tar that is not packed. */
 async function readWhole(
   layer: Layer,
   reader: TarReader,
-  hash: Hash,
+  hash: Hash | null,
+  path: string,
   signal: AbortSignal,
   onRead: (position: number) => void,
 ): Promise<number> {
-  const blob = await openBlob(layer.blob)
-  try {
-    const chunks = passingChunks(blob, (position) => {
-      signal.throwIfAborted()
-      onRead(position)
-    })
-    return await readChunks(chunks, reader, hash)
-  } finally {
-    await blob.close()
-  }
-}
-
-/** Answers the bytes of the tar. */
-async function readChunks(
-  chunks: AsyncIterable<Uint8Array>,
-  reader: TarReader,
-  hash: Hash | null,
-): Promise<number> {
   let bytes = 0
-  for await (const chunk of chunks) {
+  for await (const chunk of layerChunks(layer, path, signal, onRead)) {
     hash?.update(chunk)
     reader.push(chunk)
     bytes += chunk.length
