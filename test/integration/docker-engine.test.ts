@@ -102,10 +102,14 @@ describe('prepareExport', () => {
 
   async function open(imageId: string, signal = AbortSignal.timeout(60_000)) {
     const scope = openScope()
-    const prepared = await prepareExport(daemon.docker, imageId, {
-      signal,
-      defer: (cleanUp) => scope.defer(cleanUp),
-    })
+    const prepared = await prepareExport(
+      daemon.docker,
+      { id: imageId, sizeBytes: 64_000_000 },
+      {
+        signal,
+        defer: (cleanUp) => scope.defer(cleanUp),
+      },
+    )
     if (!prepared.ok) throw new Error(prepared.failure.code)
     const stream = await prepared.value.open()
     if (!stream.ok) throw new Error(stream.failure.code)

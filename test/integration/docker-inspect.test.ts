@@ -82,10 +82,14 @@ describe('the HOWTO’s image', () => {
   test('is exported whole', async () => {
     const scope = openScope()
     const howto = new Docker({ socketPath: engine.socket })
-    const opened = await prepareExport(howto, engine.howtoImage, {
-      signal: signal(),
-      defer: (cleanUp) => scope.defer(cleanUp),
-    })
+    const opened = await prepareExport(
+      howto,
+      { id: engine.howtoImage, sizeBytes: 1e9 },
+      {
+        signal: signal(),
+        defer: (cleanUp) => scope.defer(cleanUp),
+      },
+    )
     if (!opened.ok) throw new Error(opened.failure.code)
     const stream = await opened.value.open()
     if (!stream.ok) throw new Error(stream.failure.code)
@@ -312,7 +316,11 @@ describe('endings', () => {
       expect(await inspectImage(docker, id, signal())).toEqual(failure)
       const scope = openScope()
       expect(
-        await prepareExport(docker, id, { signal: signal(), defer: (cleanUp) => scope.defer(cleanUp) }),
+        await prepareExport(
+          docker,
+          { id, sizeBytes: 0 },
+          { signal: signal(), defer: (cleanUp) => scope.defer(cleanUp) },
+        ),
       ).toEqual(failure)
       await scope.close()
     }

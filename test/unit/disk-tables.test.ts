@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { crc32, crc32c } from '../../src/main/disk/crc'
+import { crc32, crc32c, crc32cOfZeroes } from '../../src/main/disk/crc'
 import { encodeGpt, GPT_HEADER } from '../../src/main/disk/gpt'
 import { guidBytes, uuidBytes } from '../../src/main/disk/guid'
 import { decodeMbr, encodeMbr } from '../../src/main/disk/mbr'
@@ -47,6 +47,14 @@ test('checksums of the catalogue of Greg Cook', () => {
   const long = Buffer.from('123456789'.repeat(50))
   const pieces = crc32c(crc32c(0xffffffff, long, 0, 13), long, 13)
   expect(pieces).toBe(crc32c(0xffffffff, long))
+})
+
+test('zeroes are passed over with the checksum that they have', () => {
+  for (const count of [0, 1, 2, 3, 7, 96, 1000, 4084, 4095, 4096, 8191]) {
+    for (const seed of [0, 1, 0x80000000, 0xdeadbeef, 0xffffffff]) {
+      expect(crc32cOfZeroes(seed, count)).toBe(crc32c(seed, new Uint8Array(count)))
+    }
+  }
 })
 
 test('GUIDs swap their first three fields, UUIDs do not', () => {

@@ -42,6 +42,40 @@ function update(t: Uint32Array, seed: number, bytes: Uint8Array, start: number, 
 const IEEE = tablesOf(0xedb88320)
 const CASTAGNOLI = tablesOf(0x82f63b78)
 
+/** The lengths whose zeroes are passed over at one step: powers of two up to 4 KiB. */
+const ZERO_RUNS = 13
+
+/**
+ * For each of these lengths four tables of 256, one for each byte of a checksum: what it becomes by so many bytes of
+ * zero. A checksum is linear in its bits, so what its four bytes become adds up (zlib, crc32_combine).
+ */
+function zeroTablesOf(byByte: Uint32Array): Uint32Array[] {
+  const tables: Uint32Array[] = []
+  for (let run = 0; run < ZERO_RUNS; run++) {
+    const half = tables[run - 1]
+    const once = (crc: number): number => (crc >>> 8) ^ (byByte[crc & 0xff] as number)
+    const table = new Uint32Array(4 * 256)
+    for (let index = 0; index < table.length; index++) {
+      const crc = ((index & 0xff) << (8 * (index >> 8))) >>> 0
+      table[index] = half === undefined ? once(crc) : passZeroes(half, passZeroes(half, crc))
+    }
+    tables.push(table)
+  }
+  return tables
+}
+
+function passZeroes(table: Uint32Array, crc: number): number {
+  return (
+    ((table[crc & 0xff] as number) ^
+      (table[256 + ((crc >>> 8) & 0xff)] as number) ^
+      (table[512 + ((crc >>> 16) & 0xff)] as number) ^
+      (table[768 + (crc >>> 24)] as number)) >>>
+    0
+  )
+}
+
+const CASTAGNOLI_ZEROES = zeroTablesOf(CASTAGNOLI)
+
 /**
  * CRC-32 of IEEE 802.3 with both inversions, as GPT (UEFI 2.10, section 5.3.1) and ZIP use it.
  * @param previous the result for the bytes before these
@@ -58,4 +92,16 @@ export function crc32(bytes: Uint8Array, previous = 0): number {
  */
 export function crc32c(seed: number, bytes: Uint8Array, start = 0, end = bytes.length): number {
   return update(CASTAGNOLI, seed, bytes, start, end)
+}
+
+/**
+ * `crc32c` of `count` bytes of zero, less than 8 KiB, in a few steps: most of an inode, and of the block of a small
+ * directory, is that.
+ */
+export function crc32cOfZeroes(seed: number, count: number): number {
+  let crc = seed
+  for (let run = 0, left = count; left > 0; run++, left >>= 1) {
+    if (left & 1) crc = passZeroes(CASTAGNOLI_ZEROES[run] as Uint32Array, crc)
+  }
+  return crc
 }

@@ -6,7 +6,7 @@ import { loaderFiles } from '../prepare/loader-image'
 import { measureTar } from '../source/archive/measure'
 import { answered } from '../source/archive/open-archive'
 import { measureExport } from '../source/archive/tree-thread'
-import type { TreeExport } from '../source/tree-source'
+import type { InspectedImage, TreeExport } from '../source/tree-source'
 import { containerFiles } from './archive'
 import { asReadable, errorCode, errorText, statusCode } from './connect'
 import { engineFailure, openContainer } from './container'
@@ -16,25 +16,20 @@ import { engineFailure, openContainer } from './container'
  * created and never started. The container is removed and a stream closed
  * when the job ends, however it ends. The archive is PAX, as Go's archive/tar writes it.
  * @param docker the engine
- * @param imageId `sha256:…` or a name
+ * @param image `id`: `sha256:…` or a name; `sizeBytes`: of all its layers, about what the archive will hold
  * @param context the job's
  * @param kept a container of the image that stays until the job's end; null to create one
  * @returns `image-gone`, `engine-lost` or `engine-refused`; throws the signal's reason when cancelled
  */
 export async function prepareExport(
   docker: Docker,
-  imageId: string,
+  image: Pick<InspectedImage, 'id' | 'sizeBytes'>,
   context: Pick<JobContext, 'signal' | 'defer'>,
   kept: Docker.Container | null = null,
 ): Promise<Result<TreeExport>> {
   const { signal } = context
+  const imageId = image.id
   signal.throwIfAborted()
-  let contentBytes: number
-  try {
-    contentBytes = (await docker.getImage(imageId).inspect()).Size
-  } catch (error) {
-    return { ok: false, failure: engineFailure(error, imageId) }
-  }
   const opened = kept === null ? await openUntilEnd(docker, imageId, context) : ok(kept)
   if (!opened.ok) return opened
   const container = opened.value
@@ -65,8 +60,7 @@ export async function prepareExport(
     return ok(stream)
   }
   return ok({
-    // Of all layers: about what the archive will hold.
-    contentBytes,
+    contentBytes: image.sizeBytes,
     async measure(progress) {
       if (direct !== null) return answered(() => measureExport(direct, progress, signal))
       const stream = await open()

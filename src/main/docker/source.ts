@@ -47,7 +47,7 @@ export function imageSource(docker: Docker, imageId: string): TreeSource {
     },
     // By the id that was inspected: a name may mean another image by now.
     prepareExport: (image, context) =>
-      prepareExport(docker, image.id, context, kept?.id === image.id ? kept.container : null),
+      prepareExport(docker, image, context, kept?.id === image.id ? kept.container : null),
   }
 }
 

@@ -5,8 +5,9 @@ import { Buffer } from 'node:buffer'
  * where objects and strings take hundreds. They grow page by page, and nothing is ever copied to a larger place.
  */
 
-/** Numbers in a page of a column. */
-const PAGE = 4096
+/** Numbers in a page of a column: two to this power. An index is less than 2^32. */
+const PAGE_BITS = 12
+const PAGE = 2 ** PAGE_BITS
 
 /** One number for each index; those that were never set are 0 and cost nothing. */
 export class Column {
@@ -16,12 +17,12 @@ export class Column {
   constructor(private readonly page: new (length: number) => Uint16Array | Uint32Array | Float64Array) {}
 
   get(index: number): number {
-    const page = this.pages[Math.floor(index / PAGE)]
-    return page === undefined ? 0 : (page[index % PAGE] as number)
+    const page = this.pages[index >>> PAGE_BITS]
+    return page === undefined ? 0 : (page[index & (PAGE - 1)] as number)
   }
 
   set(index: number, value: number): void {
-    const number = Math.floor(index / PAGE)
+    const number = index >>> PAGE_BITS
     let page = this.pages[number]
     if (page === undefined) {
       if (value === 0) return
@@ -30,7 +31,7 @@ export class Column {
       page = new this.page(PAGE)
       this.pages[number] = page
     }
-    page[index % PAGE] = value
+    page[index & (PAGE - 1)] = value
   }
 }
 
@@ -64,6 +65,14 @@ export class Texts {
     const page = this.pageOf(number)
     const at = (number % HEAP_PAGE) + LENGTH
     return page.toString('latin1', at, at + this.lengthOf(number))
+  }
+
+  /** Writes the bytes of a text at `to` of `target`. */
+  put(number: number, target: Uint8Array, to: number): void {
+    const page = this.pageOf(number)
+    const at = (number % HEAP_PAGE) + LENGTH
+    const length = this.lengthOf(number)
+    for (let i = 0; i < length; i++) target[to + i] = page[at + i] as number
   }
 
   /** Characters of a text. */

@@ -1,4 +1,4 @@
-import { crc32c } from '../crc'
+import { crc32c, crc32cOfZeroes } from '../crc'
 import { halfMd4 } from './half-md4'
 import { BLOCK_SIZE, DX_ROOT_INFO } from './layout'
 
@@ -8,6 +8,8 @@ export interface DirectoryEntries {
   /** the name's bytes, one to a character */
   name(index: number): string
   nameLength(index: number): number
+  /** Writes the name's bytes at `at` of `target`. */
+  putName(index: number, target: Uint8Array, at: number): void
   inode(index: number): number
   /** "ftype" of directory.rst */
   type(index: number): number
@@ -28,44 +30,51 @@ const NODE_LIMIT = (BLOCK_SIZE - NODE_ENTRIES_AT) / INDEX_ENTRY - 1
 const HALF_MD4 = 1
 const DIRECTORY_TYPE = 2
 
+/** Nearly all directories are of one block: it is used again for each. */
+const ONE_BLOCK = Buffer.alloc(BLOCK_SIZE)
+
 export interface EncodedDirectory {
-  /** whole blocks */
+  /** whole blocks, which the next directory may overwrite */
   bytes: Buffer
   /** whether it has a hash tree, which the inode's INDEX flag must say */
   indexed: boolean
 }
 
-/** Bytes of an entry: 8 and the name, to a multiple of 4. */
+/** Bytes of an entry before its name. */
+const ENTRY_HEAD = 8
+
+/** Bytes of an entry: its head and the name, to a multiple of 4. */
 export function entryLength(nameLength: number): number {
-  return (8 + nameLength + 3) & ~3
+  return (ENTRY_HEAD + nameLength + 3) & ~3
 }
 
-/** Writes one entry and answers where the next begins. */
-function putEntry(bytes: Buffer, at: number, name: string, inode: number, type: number): number {
-  const length = entryLength(name.length)
+/** Writes one entry but its name, and answers where the next begins. */
+function putEntry(bytes: Buffer, at: number, nameLength: number, inode: number, type: number): number {
+  const length = entryLength(nameLength)
   bytes.writeUInt32LE(inode, at)
   bytes.writeUInt16LE(length, at + 4)
-  bytes[at + 6] = name.length
+  bytes[at + 6] = nameLength
   bytes[at + 7] = type
-  bytes.write(name, at + 8, 'latin1')
   return at + length
 }
 
 /**
  * Closes a block of entries: the last one reaches to the tail, which holds the checksum.
  * @param last where the last entry begins, or `block` when there is none
+ * @param end where its name ends; all behind it is zero
  */
-function closeBlock(bytes: Buffer, block: number, last: number, seed: number): void {
+function closeBlock(bytes: Buffer, block: number, last: number, end: number, seed: number): void {
   bytes.writeUInt16LE(block + ROOM - last, last + 4)
   bytes.writeUInt16LE(TAIL, block + ROOM + 4)
   bytes[block + ROOM + 7] = TAIL_TYPE
-  bytes.writeUInt32LE(crc32c(seed, bytes, block, block + ROOM), block + ROOM + 8)
+  const checksum = crc32cOfZeroes(crc32c(seed, bytes, block, end), block + ROOM - end)
+  bytes.writeUInt32LE(checksum, block + ROOM + 8)
 }
 
-/** Where entries go: the first place of each block, the last one's end at the end. */
-function blocksOf(entries: DirectoryEntries, order: Uint32Array, before: number): number[] {
+/** Where entries go: the first place of each leaf, the last one's end at the end. */
+function leavesOf(entries: DirectoryEntries, order: Uint32Array): number[] {
   const firsts = [0]
-  let used = before
+  let used = 0
   order.forEach((entry, place) => {
     const length = entryLength(entries.nameLength(entry))
     if (used + length > ROOM) {
@@ -94,15 +103,19 @@ function putEntries(
   for (let place = from; place < to; place++) {
     const entry = order[place] as number
     last = at
-    at = putEntry(bytes, at, entries.name(entry), entries.inode(entry), entries.type(entry))
+    entries.putName(entry, bytes, at + ENTRY_HEAD)
+    at = putEntry(bytes, at, entries.nameLength(entry), entries.inode(entry), entries.type(entry))
   }
-  closeBlock(bytes, block, last, seed)
+  closeBlock(bytes, block, last, at, seed)
 }
 
 /** Writes "." and "..", which every directory begins with. */
 function putDots(bytes: Buffer, self: number, parent: number): { end: number; last: number } {
-  const last = putEntry(bytes, 0, '.', self, DIRECTORY_TYPE)
-  return { end: putEntry(bytes, last, '..', parent, DIRECTORY_TYPE), last }
+  const last = putEntry(bytes, 0, 1, self, DIRECTORY_TYPE)
+  const end = putEntry(bytes, last, 2, parent, DIRECTORY_TYPE)
+  bytes.fill('.', ENTRY_HEAD, ENTRY_HEAD + 1)
+  bytes.fill('.', last + ENTRY_HEAD, last + ENTRY_HEAD + 2)
+  return { end, last }
 }
 
 /** Bytes of "." and "..". */
@@ -141,12 +154,17 @@ export function encodeDirectory(
   hashSeed: readonly number[],
   leastBlocks = 1,
 ): EncodedDirectory | null {
-  const order = Uint32Array.from({ length: entries.count }, (_, index) => index)
-  if (blocksOf(entries, order, DOTS).length === 2) {
-    const bytes = Buffer.alloc(leastBlocks * BLOCK_SIZE)
+  const order = new Uint32Array(entries.count)
+  let length = DOTS
+  for (let entry = 0; entry < order.length; entry++) {
+    order[entry] = entry
+    length += entryLength(entries.nameLength(entry))
+  }
+  if (length <= ROOM) {
+    const bytes = leastBlocks === 1 ? ONE_BLOCK.fill(0) : Buffer.alloc(leastBlocks * BLOCK_SIZE)
     putEntries(bytes, 0, entries, order, 0, order.length, putDots(bytes, self, parent), seed)
     for (let block = BLOCK_SIZE; block < bytes.length; block += BLOCK_SIZE)
-      closeBlock(bytes, block, block, seed)
+      closeBlock(bytes, block, block, block + ENTRY_HEAD, seed)
     return { bytes, indexed: false }
   }
 
@@ -163,7 +181,7 @@ export function encodeDirectory(
       (minor[a] as number) - (minor[b] as number) ||
       (entries.name(a) < entries.name(b) ? -1 : 1),
   )
-  const firsts = blocksOf(entries, order, 0)
+  const firsts = leavesOf(entries, order)
   const leaves = firsts.length - 1
   const nodes = nodesFor(leaves)
   if (nodes > ROOT_LIMIT) return null

@@ -52,13 +52,14 @@ const LATEST_STAMP = 2 ** 32 - 1
 
 function entriesOf({ tree, inodes }: Ext4Writer, directory: number): DirectoryEntries {
   const { names } = tree
-  const entries = Uint32Array.from(names.entriesOf(directory))
+  const entries = names.listOf(directory)
   const entry = (index: number): number => entries[index] as number
   const inode = (index: number): number => names.inodeOf(entry(index))
   return {
     count: entries.length,
     name: (index) => names.textOf(entry(index)),
     nameLength: (index) => names.lengthOf(entry(index)),
+    putName: (index, target, at) => names.putText(entry(index), target, at),
     inode,
     type: (index) => FILE_TYPES[inodes.mode.get(inode(index)) >> 12] ?? 0,
   }

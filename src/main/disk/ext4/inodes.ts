@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { crc32c } from '../crc'
+import { crc32c, crc32cOfZeroes } from '../crc'
 import type { Run } from './allocator'
 import { Column, Texts } from './columns'
 import {
@@ -79,6 +79,9 @@ export class Inodes {
   last = LOST_AND_FOUND_INODE
   private readonly spare: number[] = []
   private readonly number = new Uint8Array(8)
+  /** Of the bytes that were encoded into last: one view for a whole table. */
+  private viewed: Uint8Array = this.number
+  private view: DataView = new DataView(this.number.buffer)
 
   /** @param seed of all checksums: crc32c of the UUID */
   constructor(private readonly seed: number) {}
@@ -161,7 +164,7 @@ export class Inodes {
    * @param created i_crtime and i_ctime: when the disk was made, in seconds
    */
   encode(inode: number, bytes: Uint8Array, start: number, created: number): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset + start, INODE_SIZE)
+    const view = this.viewOf(bytes)
     const { at } = INODE
     const mode = this.mode.get(inode)
     const kind = mode & S_IFMT
@@ -174,42 +177,62 @@ export class Inodes {
     if (this.hasData(inode)) {
       flags |= INODE_FLAG_EXTENTS
       const root = this.roots.get(inode)
-      if (root === undefined) putRun(view, at.i_block, this.first.get(inode), Math.ceil(size / BLOCK_SIZE))
+      if (root === undefined)
+        putRun(view, start + at.i_block, this.first.get(inode), Math.ceil(size / BLOCK_SIZE))
       else bytes.set(root, start + at.i_block)
     } else if (fast) {
-      bytes.set(Buffer.from(this.targetOf(inode), 'latin1'), start + at.i_block)
+      const target = this.targetOf(inode)
+      for (let i = 0; i < target.length; i++) bytes[start + at.i_block + i] = target.charCodeAt(i)
     } else if (kind === S_IFCHR || kind === S_IFBLK) {
-      putDevice(view, at.i_block, this.first.get(inode))
+      putDevice(view, start + at.i_block, this.first.get(inode))
     }
     if (this.immutable.has(inode)) flags |= INODE_FLAG_IMMUTABLE
     if (this.indexed.has(inode)) flags |= INODE_FLAG_INDEX
 
-    const modified = { seconds: this.seconds.get(inode), nanoseconds: this.nanoseconds.get(inode) }
-    putTime(view, at.i_mtime, at.i_mtime_extra, modified)
+    const seconds = this.seconds.get(inode)
+    const nanoseconds = this.nanoseconds.get(inode)
+    putTime(view, start + at.i_mtime, start + at.i_mtime_extra, seconds, nanoseconds)
     const fraction = this.accessedNanoseconds.get(inode)
-    const accessed =
-      fraction === 0 ? modified : { seconds: this.accessedSeconds.get(inode), nanoseconds: fraction - 1 }
-    putTime(view, at.i_atime, at.i_atime_extra, accessed)
-    putTime(view, at.i_ctime, at.i_ctime_extra, { seconds: created, nanoseconds: 0 })
-    putTime(view, at.i_crtime, at.i_crtime_extra, { seconds: created, nanoseconds: 0 })
-    view.setUint16(at.i_mode, mode, true)
-    view.setUint16(at.i_uid, this.uid.get(inode) & 0xffff, true)
-    view.setUint16(at.l_i_uid_high, this.uid.get(inode) >>> 16, true)
-    view.setUint16(at.i_gid, this.gid.get(inode) & 0xffff, true)
-    view.setUint16(at.l_i_gid_high, this.gid.get(inode) >>> 16, true)
-    view.setUint32(at.i_size_lo, size % 2 ** 32, true)
-    view.setUint32(at.i_size_high, Math.floor(size / 2 ** 32), true)
-    view.setUint16(at.i_links_count, kind === S_IFDIR && links > MOST_LINKS ? 1 : links, true)
-    view.setUint32(at.i_blocks_lo, sectors % 2 ** 32, true)
-    view.setUint16(at.l_i_blocks_high, Math.floor(sectors / 2 ** 32), true)
-    view.setUint32(at.i_flags, flags, true)
-    view.setUint32(at.i_file_acl_lo, this.xattrBlock.get(inode), true)
-    view.setUint16(at.i_extra_isize, EXTRA_SIZE, true)
+    if (fraction === 0) putTime(view, start + at.i_atime, start + at.i_atime_extra, seconds, nanoseconds)
+    else {
+      const accessed = this.accessedSeconds.get(inode)
+      putTime(view, start + at.i_atime, start + at.i_atime_extra, accessed, fraction - 1)
+    }
+    putTime(view, start + at.i_ctime, start + at.i_ctime_extra, created, 0)
+    putTime(view, start + at.i_crtime, start + at.i_crtime_extra, created, 0)
+    view.setUint16(start + at.i_mode, mode, true)
+    view.setUint16(start + at.i_uid, this.uid.get(inode) & 0xffff, true)
+    view.setUint16(start + at.l_i_uid_high, this.uid.get(inode) >>> 16, true)
+    view.setUint16(start + at.i_gid, this.gid.get(inode) & 0xffff, true)
+    view.setUint16(start + at.l_i_gid_high, this.gid.get(inode) >>> 16, true)
+    view.setUint32(start + at.i_size_lo, size % 2 ** 32, true)
+    view.setUint32(start + at.i_size_high, Math.floor(size / 2 ** 32), true)
+    view.setUint16(start + at.i_links_count, kind === S_IFDIR && links > MOST_LINKS ? 1 : links, true)
+    view.setUint32(start + at.i_blocks_lo, sectors % 2 ** 32, true)
+    view.setUint16(start + at.l_i_blocks_high, Math.floor(sectors / 2 ** 32), true)
+    view.setUint32(start + at.i_flags, flags, true)
+    view.setUint32(start + at.i_file_acl_lo, this.xattrBlock.get(inode), true)
+    view.setUint16(start + at.i_extra_isize, EXTRA_SIZE, true)
     const xattrs = this.xattrList[this.inInodeXattrs.get(inode) - 1]
-    if (xattrs !== undefined) bytes.set(xattrs, start + INODE.size)
-    const checksum = crc32c(this.seedOf(inode), bytes, start, start + INODE_SIZE)
-    view.setUint16(at.l_i_checksum_lo, checksum & 0xffff, true)
-    view.setUint16(at.i_checksum_hi, checksum >>> 16, true)
+    const seed = this.seedOf(inode)
+    let checksum: number
+    if (xattrs === undefined) {
+      const fields = crc32c(seed, bytes, start, start + INODE.size)
+      checksum = crc32cOfZeroes(fields, INODE_SIZE - INODE.size)
+    } else {
+      bytes.set(xattrs, start + INODE.size)
+      checksum = crc32c(seed, bytes, start, start + INODE_SIZE)
+    }
+    view.setUint16(start + at.l_i_checksum_lo, checksum & 0xffff, true)
+    view.setUint16(start + at.i_checksum_hi, checksum >>> 16, true)
+  }
+
+  private viewOf(bytes: Uint8Array): DataView {
+    if (this.viewed !== bytes) {
+      this.viewed = bytes
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
+    return this.view
   }
 }
 
@@ -238,11 +261,11 @@ function putDevice(view: DataView, at: number, number: number): void {
   view.setUint32(at + (number < 0x10000 ? 0 : 4), number, true)
 }
 
-function putTime(view: DataView, at: number, extraAt: number, time: Time): void {
-  const seconds = Math.min(Math.max(time.seconds, EARLIEST), LATEST)
+function putTime(view: DataView, at: number, extraAt: number, asked: number, nanosecondsAsked: number): void {
+  const seconds = Math.min(Math.max(asked, EARLIEST), LATEST)
   const epoch = Math.floor((seconds - EARLIEST) / 2 ** 32)
   view.setInt32(at, seconds | 0, true)
   // The kernel cuts off the fraction at both ends of what can be said (timestamp_truncate).
-  const nanoseconds = seconds === EARLIEST || seconds === LATEST ? 0 : time.nanoseconds
+  const nanoseconds = seconds === EARLIEST || seconds === LATEST ? 0 : nanosecondsAsked
   view.setUint32(extraAt, nanoseconds * 4 + epoch, true)
 }

@@ -82,8 +82,22 @@ export class Names {
     }
   }
 
+  /** The same as a list, which is quicker to go through. */
+  listOf(directory: number): Uint32Array {
+    const list: number[] = []
+    for (let entry = this.first.get(directory); entry !== 0; entry = this.next.get(entry)) {
+      if (this.inode.get(entry) !== 0) list.push(entry)
+    }
+    return Uint32Array.from(list)
+  }
+
   textOf(entry: number): string {
     return this.texts.get(this.text.get(entry))
+  }
+
+  /** Writes the bytes of an entry's name at `at` of `target`. */
+  putText(entry: number, target: Uint8Array, at: number): void {
+    this.texts.put(this.text.get(entry), target, at)
   }
 
   /** Bytes of an entry's name. */
