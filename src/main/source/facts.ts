@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { ImageFacts, MissingPart } from '../../shared/image'
 import { recipeOf } from '../../shared/recipe'
-import { machineFacts, type MachineFacts } from './machine-facts'
+import { machineFacts } from './machine-facts'
 import { kernelVersionOf, parseOsRelease, rootLoginOf, versionOfName } from './parse'
 import type { EntryStat, TreeFiles } from './tree-files'
 import type { InspectedImage } from './tree-source'
@@ -24,12 +24,12 @@ export type FileFacts = Omit<
  * @param files the tree's
  */
 export async function fileFacts(files: TreeFiles): Promise<FileFacts> {
-  // Side by side: an engine takes its time for each file that is read.
-  const [release, { kernel, initramfs }, { init, machine }] = await Promise.all([
-    findRelease(files),
-    findBootFiles(files),
-    findMachine(files),
-  ])
+  const release =
+    (await files.read('/etc/os-release', 64 * KIB)) ?? (await files.read('/usr/lib/os-release', 64 * KIB))
+  const kernel = await findKernel(files)
+  const initramfs = kernel === null ? null : await findInitramfs(files, kernel)
+  const init = await findInit(files)
+  const machine = await machineFacts(files, init)
   const distribution = release === null ? null : parseOsRelease(release.toString('utf8'))
   const canLogIn = (user: ImageFacts['users'][number]): boolean =>
     user.hasPassword || (user.hasKeys && machine.equipment.includes('sshd'))
@@ -51,22 +51,6 @@ export async function fileFacts(files: TreeFiles): Promise<FileFacts> {
     recipe: recipeOf(distribution, machine.packageManager),
     missing: (Object.keys(has) as MissingPart[]).filter((part) => !has[part]),
   }
-}
-
-async function findRelease(files: TreeFiles): Promise<Buffer | null> {
-  return (await files.read('/etc/os-release', 64 * KIB)) ?? files.read('/usr/lib/os-release', 64 * KIB)
-}
-
-async function findMachine(files: TreeFiles): Promise<{ init: ImageFacts['init']; machine: MachineFacts }> {
-  const init = await findInit(files)
-  return { init, machine: await machineFacts(files, init) }
-}
-
-async function findBootFiles(
-  files: TreeFiles,
-): Promise<{ kernel: FoundKernel | null; initramfs: ImageFacts['initramfs'] }> {
-  const kernel = await findKernel(files)
-  return { kernel, initramfs: kernel === null ? null : await findInitramfs(files, kernel) }
 }
 
 interface FoundKernel {
