@@ -26,7 +26,7 @@ const archive = join(folder, 'archive.tar')
 /** What a build would read of layers; null where they are refused. Nothing but a refusal may come of them. */
 async function flattened(layers: readonly Layer[]): Promise<Buffer | null> {
   try {
-    const index = await indexLayers(layers, { whiteouts: true, digest: false }, archive, signal)
+    const index = await indexLayers(layers, true, archive, signal)
     const selection = selectMembers(index.tree, index.members)
     const names = [...index.tree.walk()].map(({ path }) => path)
     const pieces: Buffer[] = []

@@ -89,11 +89,7 @@ async function filesOf(tar: Buffer): Promise<TreeFiles> {
   writeFileSync(path, tar)
   const signal = AbortSignal.timeout(60_000)
   const layer = { blob: await fileBlob(path), part: 'it', diffId: null }
-  return indexedFiles(
-    await indexLayers([layer], { whiteouts: false, digest: false }, path, signal),
-    path,
-    signal,
-  )
+  return indexedFiles(await indexLayers([layer], false, path, signal), path, signal)
 }
 
 async function bothWays(members: readonly Member[], wanted = edits): Promise<string[]> {

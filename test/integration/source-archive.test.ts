@@ -58,7 +58,7 @@ async function flattened(path: string): Promise<string[]> {
   if (!images.ok) throw new Error(JSON.stringify(images.failure))
   const [image] = images.value ?? []
   if (image === undefined) throw new Error('no image')
-  const index = await indexLayers(image.layers, { whiteouts: true, digest: false }, path, signal)
+  const index = await indexLayers(image.layers, true, path, signal)
   const selection = selectMembers(index.tree, index.members)
   return describeTar(flattenLayers(image.layers, selection, path, signal), own)
 }

@@ -1,9 +1,24 @@
 import { execa } from 'execa'
-import { createHash } from 'node:crypto'
-import { chmod, link, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import {
+  appendFile,
+  chmod,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { rootfsTarSource } from '../../src/main/source/rootfs-tar'
 import { fileBlob } from '../../src/main/source/archive/blobs'
 import { indexedFiles } from '../../src/main/source/archive/files'
@@ -21,7 +36,7 @@ let files: TreeFiles
 
 async function indexTar(path: string): Promise<LayerIndex> {
   const layer = { blob: await fileBlob(path), part: 'it', diffId: null }
-  return indexLayers([layer], { whiteouts: false, digest: true }, path, signal)
+  return indexLayers([layer], false, path, signal)
 }
 
 beforeAll(async () => {
@@ -57,10 +72,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe('indexLayers', () => {
-  it('hashes the archive and knows its latest time', async () => {
-    const bytes = await readFile(tar)
-    expect(index.digest).toBe(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)
-    expect(index.tarBytes).toBe(bytes.length)
+  it('knows the length of the archive and its latest time', async () => {
+    expect(index.tarBytes).toBe((await readFile(tar)).length)
     expect(index.newest).toBe(1_700_000_000)
   })
   it('reads files by way of links inside the tree', async () => {
@@ -75,10 +88,128 @@ describe('indexLayers', () => {
     expect(await files.read('/boot', 10)).toBeNull()
     expect(await files.resolve('/vmlinuz/below')).toBeNull()
   })
-  it('refuses an archive that was cut off', async () => {
-    const cut = join(folder, 'cut.tar')
-    await writeFile(cut, (await readFile(tar)).subarray(0, 3000))
-    await expect(indexTar(cut)).rejects.toMatchObject({ failure: { code: 'archive-invalid' } })
+})
+
+/** Bytes of a file that is a hole: it takes long to hash, and no room. */
+const HOLE = 512 * 1024 * 1024
+/** Of a tar with that file alone: its header, and the two blocks of zeroes that end it. */
+const LARGE = 512 + HOLE + 1024
+
+describe('a tar that is not packed', () => {
+  let header: Buffer = Buffer.alloc(0)
+  let emptyHeader: Buffer = Buffer.alloc(0)
+  let large = ''
+  let before: Awaited<ReturnType<typeof remains>>
+
+  /** What reading may leave behind: threads of this process, and descriptors of tars. */
+  async function remains(): Promise<{ threads: number; open: string[] }> {
+    const fds = await readdir('/proc/self/fd')
+    const links = await Promise.all(fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+    return {
+      threads: (await readdir('/proc/self/task')).length,
+      open: links.filter((link) => link.startsWith(folder)),
+    }
+  }
+
+  /** The first bytes of the large tar, in a file of its own. */
+  async function largeTar(name: string, length = LARGE): Promise<string> {
+    const path = join(folder, name)
+    await writeFile(path, header)
+    await truncate(path, length)
+    return path
+  }
+
+  /** Inspects a tar and closes what is kept of it for a build. */
+  async function inspected(path: string, progress: (done: number, total: number | null) => void) {
+    const source = rootfsTarSource(path)
+    const found = await source.inspect(signal, progress)
+    if (!found.ok) return found
+    const cleanUps: (() => unknown)[] = []
+    const context = { signal, progress, defer: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) }
+    expect(await source.prepareExport(found.value, context)).toMatchObject({ ok: true })
+    for (const cleanUp of cleanUps) await cleanUp()
+    return found
+  }
+
+  /** The header of a file that holds nothing but zeroes. */
+  async function headerOf(length: number): Promise<Buffer> {
+    const file = join(folder, 'zeroes')
+    await writeFile(file, '')
+    await truncate(file, length)
+    const words = ['-c', 'tar -cf - zeroes | head -c 512']
+    const { stdout } = await execa('sh', words, { cwd: folder, encoding: 'buffer' })
+    await rm(file)
+    return Buffer.from(stdout)
+  }
+
+  beforeAll(async () => {
+    header = await headerOf(HOLE)
+    emptyHeader = await headerOf(0)
+    large = await largeTar('large.tar')
+  })
+  beforeEach(async () => {
+    before = await remains()
+  })
+  afterEach(async () => {
+    expect(await remains()).toEqual(before)
+  })
+
+  it('is known by the hash of all its bytes, those after its end too', async () => {
+    const path = join(folder, 'hashed.tar')
+    const bytes = Buffer.concat([await readFile(tar), randomBytes(700_001)])
+    await writeFile(path, bytes)
+    const id = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    expect(await inspected(path, () => undefined)).toMatchObject({ value: { id } })
+  })
+  it('says how far the slower reading is, and never less than before', async () => {
+    // Headers behind the hole, so that their reader is far ahead for a while.
+    const path = await largeTar('headers.tar', 512 + HOLE)
+    await appendFile(path, Buffer.alloc(80_000 * 512, emptyHeader))
+    await appendFile(path, Buffer.alloc(1024))
+    const { size } = await stat(path)
+    const said: number[] = []
+    await inspected(path, (done, total) => {
+      expect(total).toBe(size)
+      said.push(done)
+    })
+    expect(said).toEqual([...said].sort((a, b) => a - b))
+    expect(said.filter((done) => done > 0 && done < HOLE).length).toBeGreaterThan(0)
+  })
+  it('is left alone as soon as it is not wanted any more', async () => {
+    const controller = new AbortController()
+    let asked = 0
+    const inspecting = rootfsTarSource(large).inspect(controller.signal, (done) => {
+      if (done === 0 || controller.signal.aborted) return
+      asked = performance.now()
+      controller.abort()
+    })
+    await expect(inspecting).rejects.toThrow(/abort/i)
+    expect(performance.now() - asked).toBeLessThan(200)
+  })
+  it.each([
+    ['its header', 300],
+    ['the content', 512 + HOLE / 2],
+    ['the end', 512 + HOLE],
+  ])('is refused where it is cut off before %s ends', async (_where, length) => {
+    const path = await largeTar('cut.tar', length)
+    expect(await inspected(path, () => undefined)).toMatchObject({
+      failure: {
+        code: 'archive-invalid',
+        facts: { path, reason: `it is not a whole tar: the archive is cut off at byte ${length}` },
+      },
+    })
+  })
+  it('is refused when it is written to meanwhile', async () => {
+    const path = await largeTar('written.tar')
+    let isWritten = false
+    const found = await inspected(path, (done) => {
+      if (done === 0 || isWritten) return
+      isWritten = true
+      writeFileSync(path, 'x', { flag: 'r+' })
+    })
+    expect(found).toMatchObject({
+      failure: { code: 'archive-invalid', facts: { path, reason: 'it was changed meanwhile' } },
+    })
   })
 })
 
@@ -87,7 +218,9 @@ describe('rootfsTarSource', () => {
     const inspected = await rootfsTarSource(tar).inspect(signal)
     if (!inspected.ok) throw new Error(inspected.failure.code)
     expect(inspected.value).toMatchObject({
-      id: index.digest,
+      id: `sha256:${createHash('sha256')
+        .update(await readFile(tar))
+        .digest('hex')}`,
       name: 'machine',
       architecture: 'arm64',
       createdAt: 1_700_000_000_000,

@@ -60,15 +60,16 @@ export class TarReader {
   }
 
   /**
-   * Passes over the bytes ahead, where nobody wants a file's data and the source can be read at any place.
+   * Passes over bytes, where nobody wants a file's data and the source can be read at any place.
    * Between two calls of `push` only; the next one begins after them.
+   * @param count no more than are ahead
    */
-  leap(): void {
-    this.before += this.bytesAhead
-    this.skip = 0
-    if (this.dataLeft === 0) return
-    this.dataLeft = 0
-    this.closeFile()
+  leap(count: number): void {
+    const data = Math.min(this.dataLeft, count)
+    this.before += count
+    this.dataLeft -= data
+    this.skip -= count - data
+    if (this.dataLeft === 0) this.closeFile()
   }
 
   /** Takes the next bytes of the archive, any number of them. They may be overwritten afterwards. */

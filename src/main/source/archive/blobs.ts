@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer'
-import { constants } from 'node:fs'
+import { constants, readSync } from 'node:fs'
 import { open, realpath, stat } from 'node:fs/promises'
 import { isAbsolute, join, sep } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { isMainThread } from 'node:worker_threads'
 import type { TarEntry } from '../../convert/tar/entry'
 import { TarReader } from '../../convert/tar/reader'
 import { Refusal, refuse } from '../../disk/refusal'
@@ -79,7 +81,12 @@ export async function openBlob({ file, shown, start, size }: Blob): Promise<Open
     async read(buffer, position) {
       const length = Math.min(buffer.length, size - position)
       if (length <= 0) return 0
-      return (await handle.read(buffer, 0, length, start + position)).bytesRead
+      if (isMainThread) return (await handle.read(buffer, 0, length, start + position)).bytesRead
+      // Nobody waits for a thread of ours, and to have Node's pool read takes 90 µs, as long as most reading (measured).
+      const count = readSync(handle.fd, buffer, 0, length, start + position)
+      // Messages come in between, such as the wish to stop.
+      await setImmediate()
+      return count
     },
     close: () => handle.close(),
   }
@@ -216,9 +223,11 @@ export async function readHeaders(
       reader.push(chunk)
       position += count
       if (!onChunk(chunk, position)) return false
-      if (reader.bytesAhead < CHUNK) continue
-      position += reader.bytesAhead
-      reader.leap()
+      // Not beyond the end: a tar that is cut off ends there.
+      const ahead = Math.min(reader.bytesAhead, blob.size - position)
+      if (ahead < CHUNK) continue
+      reader.leap(ahead)
+      position += ahead
     }
     return true
   } finally {

@@ -24,7 +24,7 @@ export interface LayerIndex {
   tarBytes: number
   /** Seconds since 1970 of the newest member. */
   newest: number
-  /** SHA-256 of a single tar's bytes as `sha256:…`; null for several. */
+  /** SHA-256 of a packed plain tar, unpacked, as `sha256:…`; null for layers, and where only headers are read. */
   digest: string | null
   /** What the tree takes on a disk. */
   size: TreeSize
@@ -33,30 +33,31 @@ export interface LayerIndex {
 /**
  * Reads all layers once, and lays their members over each other. Headers alone where a layer can be read at any place.
  * @param layers lowest first
- * @param options `whiteouts`: whether `.wh.` names take away; `digest`: whether to hash the only layer, which is then read whole
+ * @param whiteouts whether `.wh.` names take away: true for an image's layers, false for a plain tar, the only one
  * @param path the archive's, for refusals
  * @param progress told the bytes of the layers' blobs that were read or passed over
  * @throws refusals: those of `layerChunks`, and `archive-invalid` for what is no tar
  */
 export async function indexLayers(
   layers: readonly Layer[],
-  options: { whiteouts: boolean; digest: boolean },
+  whiteouts: boolean,
   path: string,
   signal: AbortSignal,
   progress: (bytesDone: number) => void = () => undefined,
 ): Promise<LayerIndex> {
-  const tree = new LayeredTree(options.whiteouts)
+  const tree = new LayeredTree(whiteouts)
   const sizer = new Sizer(tree)
-  const hash = options.digest ? createHash('sha256') : null
   const index = { tree, layers, members: [] as number[], kept: new Map<number, Buffer>() }
   let tarBytes = 0
   let newest = 0
+  let digest: string | null = null
   const keeper = new Keeper(index.kept)
   let before = 0
   const onRead = (position: number): void => progress(before + position)
   for (const [number, layer] of layers.entries()) {
     let members = 0
     const isPacked = (await packingOfLayer(layer)) !== 'none'
+    const hash = isPacked && !whiteouts ? createHash('sha256') : null
     const reader = new TarReader({
       entry(entry) {
         const node = tree.apply(entry, number, members)
@@ -69,7 +70,7 @@ export async function indexLayers(
       endFile: () => keeper.end(),
     } satisfies TarHandler)
     await asTar(path, layer.part, async () => {
-      if (isPacked || hash !== null) tarBytes += await readWhole(layer, reader, hash, path, signal, onRead)
+      if (isPacked) tarBytes += await readWhole(layer, reader, hash, path, signal, onRead)
       else {
         await readHeaders(layer.blob, reader, (_, position) => {
           signal.throwIfAborted()
@@ -80,12 +81,12 @@ export async function indexLayers(
       }
       reader.finish()
     })
+    if (hash !== null) digest = `sha256:${hash.digest('hex')}`
     index.members.push(members)
     before += layer.blob.size
   }
-  const digest = hash === null ? null : `sha256:${hash.digest('hex')}`
   // A tar is written member by member, those too that a later one replaces.
-  if (!options.whiteouts) return { ...index, tarBytes, newest, digest, size: sizer.ofMembers() }
+  if (!whiteouts) return { ...index, tarBytes, newest, digest, size: sizer.ofMembers() }
   return { ...index, tarBytes: sizer.tarBytes(), newest, digest, size: sizer.ofTree() }
 }
 

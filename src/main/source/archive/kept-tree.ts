@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type { JobContext } from '../../../shared/job'
+import { refuse } from '../../disk/refusal'
 import type { Layer } from './layers'
 import { openTree, type TreeThread } from './tree-thread'
 import type { UnpackedCopy } from './unpack'
@@ -62,6 +63,11 @@ export function keptTree(
         )
         let closing: Promise<void> | null = null
         const close = (): Promise<void> => (closing ??= tree.close().finally(() => copy?.release()))
+        // The names and the digest of a plain tar are of two readings, which must have met the same file.
+        if (!whiteouts && (await stampOf(path)) !== stamp) {
+          await tree.close()
+          refuse('archive-invalid', { path, reason: 'it was changed meanwhile' })
+        }
         return { ...tree, close, stamp }
       } catch (error) {
         await copy?.release()

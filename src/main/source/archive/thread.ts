@@ -6,10 +6,12 @@ import { type DiskSource, engineChunks } from '../../convert/direct/source'
 import type { TreeSize } from '../../disk/ext4/fit'
 import { Refusal } from '../../disk/refusal'
 import type { EntryStat, TreeFiles } from '../tree-files'
+import type { Blob } from './blobs'
+import { digestOf } from './digest'
 import { indexedFiles } from './files'
 import { flattenLayers, selectMembers, type Selection } from './flatten'
 import { indexLayers } from './index-layers'
-import { layerChunks, packingOfLayer, type Layer } from './layers'
+import { layerChunks, type Layer } from './layers'
 import { measureTar } from './measure'
 import { serveTar } from './serve-tar'
 import { writeUnpacked, type Unpacking } from './write-unpacked'
@@ -25,11 +27,13 @@ export type ThreadRequest =
       kind: 'layers'
       /** Lowest first. */
       layers: readonly Layer[]
-      /** True for an image's layers; false for a plain tar, which is hashed. */
+      /** True for an image's layers; false for a plain tar, which is hashed here when it is packed. */
       whiteouts: boolean
       /** The archive's, for refusals. */
       path: string
     }
+  /** A plain tar that is not packed, while another thread reads its headers. */
+  | { kind: 'digest'; blob: Blob }
   | {
       kind: 'tar'
       /** By their digests: what is built is what was inspected. */
@@ -52,16 +56,14 @@ export type ToThread =
   | { type: 'more' }
   | { type: 'abort' }
 
-/** What was found out in the first pass. */
-export interface TreeSummary {
+/** What the names of a tree tell. */
+export interface IndexSummary {
   /** Of the tree as one tar, in bytes; of layers about. */
   tarBytes: number
   /** Seconds since 1970 of the newest member. */
   newest: number
-  /** SHA-256 of a plain tar, unpacked, as `sha256:…`; null for layers. */
+  /** SHA-256 of a packed plain tar, unpacked, as `sha256:…`; null for all else. */
   digest: string | null
-  /** Whether a plain tar is packed. */
-  isPacked: boolean
   size: TreeSize
 }
 
@@ -70,7 +72,8 @@ export type Answer = EntryStat | Uint8Array | string[] | null
 /** From the thread. After the last three there is nothing further. */
 export type FromThread =
   | { type: 'progress'; bytesDone: number }
-  | { type: 'indexed'; summary: TreeSummary }
+  | { type: 'indexed'; summary: IndexSummary }
+  | { type: 'hashed'; digest: string }
   | { type: 'measured'; size: TreeSize }
   | { type: 'answer'; id: number; answer: Answer }
   | { type: 'chunk'; bytes: Uint8Array }
@@ -118,9 +121,7 @@ async function answerQuestions(
   signal: AbortSignal,
 ): Promise<void> {
   const progress = throttled((bytesDone) => post({ type: 'progress', bytesDone }))
-  const index = await indexLayers(layers, { whiteouts, digest: !whiteouts }, path, signal, progress)
-  const [first] = layers
-  const isPacked = !whiteouts && first !== undefined && (await packingOfLayer(first)) !== 'none'
+  const index = await indexLayers(layers, whiteouts, path, signal, progress)
   const wanted = new Promise<void>((resolve, reject) => {
     signal.addEventListener('abort', () => resolve())
     port.on('message', (message: ToThread) => {
@@ -131,7 +132,7 @@ async function answerQuestions(
     })
   })
   const { tarBytes, newest, digest, size } = index
-  post({ type: 'indexed', summary: { tarBytes, newest, digest, isPacked, size } })
+  post({ type: 'indexed', summary: { tarBytes, newest, digest, size } })
   await wanted
   signal.throwIfAborted()
   const selection = whiteouts ? selectMembers(index.tree, index.members) : null
@@ -200,6 +201,10 @@ async function main(port: MessagePort, request: ThreadRequest): Promise<void> {
     return
   }
   const progress = throttled((bytesDone) => post({ type: 'progress', bytesDone }))
+  if (request.kind === 'digest') {
+    post({ type: 'hashed', digest: await digestOf(request.blob, signal, progress) })
+    return
+  }
   if (request.kind === 'unpack') {
     post({ type: 'unpacked', bytes: await writeUnpacked(request, signal, progress) })
     return

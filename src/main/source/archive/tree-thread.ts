@@ -6,13 +6,22 @@ import { Refusal } from '../../disk/refusal'
 import type { EntryStat, TreeFiles } from '../tree-files'
 import type { Selection } from './flatten'
 import type { Unpacking } from './write-unpacked'
-import type { Answer, FromThread, ThreadRequest, ToThread, TreeSummary } from './thread'
+import { packingOfLayer } from './layers'
+import type { Answer, FromThread, IndexSummary, ThreadRequest, ToThread } from './thread'
 
 let threadFile: string | null = null
 
 /** Tells where the built `thread.ts` lies; once, by the composition roots. */
 export function setTreeThread(file: string): void {
   threadFile = file
+}
+
+/** What was found out in the first pass. */
+export interface TreeSummary extends IndexSummary {
+  /** SHA-256 of a plain tar, unpacked, as `sha256:…`; null for layers. */
+  digest: string | null
+  /** Whether a plain tar is packed. */
+  isPacked: boolean
 }
 
 /** A tree that was read once, in a thread that knows it until it is closed. */
@@ -38,20 +47,22 @@ export interface TreeThread {
 /** Milliseconds that a thread gets to end what it started before it is ended. */
 const GRACE = 2000
 
+type LayersRequest = Omit<Extract<ThreadRequest, { kind: 'layers' }>, 'kind'>
+
 /**
- * Reads an archive's layers, or a plain tar, and lays their members over each other, in a thread.
- * @param progress told the bytes of the layers' files that were read, about ten times a second
+ * Reads an archive's layers, or a plain tar, and lays their members over each other, in a thread. Of a tar that is not
+ * packed it reads headers alone, while a second thread hashes the whole of it.
+ * @param progress told the bytes of the layers' files that were read, some ten times a second
  * @param signal gives up; answered at once
  * @throws refusals: those of `indexLayers`; the signal's reason
  */
 export async function openTree(
-  request: Omit<Extract<ThreadRequest, { kind: 'layers' }>, 'kind'>,
+  request: LayersRequest,
   progress: (bytesDone: number) => void,
   signal: AbortSignal,
 ): Promise<TreeThread> {
   const { layers, whiteouts, path } = request
-  const index = new Thread({ kind: 'layers', ...request }, progress)
-  const summary = await index.summary(signal)
+  const { index, summary } = await firstPass(request, progress, signal)
   let tar: Thread | null = null
   let isClosed = false
 
@@ -85,6 +96,39 @@ export async function openTree(
 }
 
 const CLOSED = 'the archive was closed'
+
+/** Answers the thread that knows the tree then; whatever else it started has ended. */
+async function firstPass(
+  request: LayersRequest,
+  progress: (bytesDone: number) => void,
+  signal: AbortSignal,
+): Promise<{ index: Thread; summary: TreeSummary }> {
+  const { layers, whiteouts } = request
+  const [tar] = whiteouts ? [] : layers
+  const isPacked = tar !== undefined && (await packingOfLayer(tar)) !== 'none'
+  /** Bytes that each thread has come to: the slower one says how far the pass is. */
+  const done = { hashed: Infinity, indexed: Infinity }
+  const reporting = (which: keyof typeof done): ((bytesDone: number) => void) => {
+    done[which] = 0
+    return (bytesDone) => {
+      done[which] = bytesDone
+      progress(Math.min(done.hashed, done.indexed))
+    }
+  }
+  // The hash takes longer, and so begins.
+  const hash =
+    tar === undefined || isPacked ? null : new Thread({ kind: 'digest', blob: tar.blob }, reporting('hashed'))
+  const index = new Thread({ kind: 'layers', ...request }, reporting('indexed'))
+  const indexed = index.summary(signal).finally(() => (done.indexed = Infinity))
+  const hashed = hash?.digest(signal).finally(() => (done.hashed = Infinity))
+  try {
+    const [found, digest = found.digest] = await Promise.all([indexed, hashed])
+    return { index, summary: { ...found, digest, isPacked } }
+  } catch (error) {
+    await Promise.all([index.close(), hash?.close()])
+    throw error
+  }
+}
 
 /**
  * Reads an engine's export and measures its tree, in a thread.
@@ -134,7 +178,8 @@ class Thread {
   private size: TreeSize | null = null
   private unpacked: number | null = null
   private socket: string | null = null
-  private found: TreeSummary | null = null
+  private found: IndexSummary | null = null
+  private hashed: string | null = null
   private selected: { selection: Selection | null } | null = null
 
   constructor(request: ThreadRequest, progress: (bytesDone: number) => void) {
@@ -162,9 +207,15 @@ class Thread {
     })
   }
 
-  async summary(signal: AbortSignal): Promise<TreeSummary> {
+  async summary(signal: AbortSignal): Promise<IndexSummary> {
     await this.until(() => this.found !== null, signal)
-    return this.found as TreeSummary
+    return this.found as IndexSummary
+  }
+
+  async digest(signal: AbortSignal): Promise<string> {
+    await this.until(() => this.hashed !== null, signal)
+    await this.close()
+    return this.hashed as string
   }
 
   /** What makes up the tree; the last question. */
@@ -200,6 +251,9 @@ class Thread {
         return
       case 'unpacked':
         this.unpacked = message.bytes
+        return
+      case 'hashed':
+        this.hashed = message.digest
         return
       case 'measured':
         this.size = message.size
