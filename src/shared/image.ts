@@ -263,7 +263,7 @@ export function unmetSettings(facts: ImageFacts, machine: MachineSettings): Equi
  * What a swap file, which the machine makes for itself, adds to the sizes below. The smallest disk has no room for it
  * where the root grows: it may find that on the drive.
  * @param machine what was chosen
- * @returns bytes for `neededDiskBytes`, and for `defaultDiskBytes` and `headroomBytes`
+ * @returns bytes for `neededDiskBytes`, and for `defaultDiskBytes` and `headroom`
  */
 export function swapRoom({ swapBytes, growRoot }: MachineSettings): {
   neededBytes: number
@@ -288,14 +288,8 @@ export function neededDiskBytes(contentBytes: number, boots = true): number {
   return Math.ceil((contentBytes * 1.08) / MIB + (boots ? 64 + 32 : 16)) * MIB
 }
 
-/**
- * The room that is left free when nobody chose a size: a quarter of the content, and 512 MiB to work with.
- * @param contentBytes bytes of all layers
- * @returns bytes
- */
-export function headroomBytes(contentBytes: number): number {
-  return Math.ceil((contentBytes / 4 + 512 * MIB) / MIB) * MIB
-}
+/** The room that is left free when nobody chose a size: a share of the content, and bytes to work with. */
+export const headroom = { share: 1 / 4, bytes: 512 * MIB }
 
 /**
  * About the size of a disk when nobody chose one, rounded up to 64 MiB. The direct engine makes it as large as the
@@ -304,7 +298,7 @@ export function headroomBytes(contentBytes: number): number {
  * @returns bytes
  */
 export function defaultDiskBytes(contentBytes: number): number {
-  const bytes = neededDiskBytes(contentBytes) + headroomBytes(contentBytes)
+  const bytes = neededDiskBytes(contentBytes) + contentBytes * headroom.share + headroom.bytes
   return Math.ceil(bytes / (64 * MIB)) * 64 * MIB
 }
 

@@ -215,7 +215,7 @@ describe.each(['mbr', 'gpt'] as const)('a disk with %s', (table) => {
 
 test('a size made to measure leaves the room that was asked for', async () => {
   const path = join(folder, 'fitted.img')
-  const summary = await written(path, settings({ size: { freeBytes: 50 * 2 ** 20 } }))
+  const summary = await written(path, settings({ size: { freeShare: 0, freeBytes: 50 * 2 ** 20 } }))
   expect(fsck(rootOf(path, summary))).toBe('')
   expect(summary.root.freeBytes).toBeGreaterThanOrEqual(50 * 2 ** 20)
   expect(summary.root.freeBytes).toBeLessThan(54 * 2 ** 20)

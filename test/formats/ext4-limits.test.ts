@@ -42,7 +42,10 @@ describe('inodes outnumber what the groups of a disk can hold', () => {
       const attributes = writer.defaults(0o777)
       for (let i = 0; i < count; i++) writer.symlink(`farm/${i % 100}/${i}`, attributes, `target of ${i}`)
     }
-  const fitted: Ext4Settings = { ...ext4Settings(1), size: { freeBlocks: 1000, mostBlocks: 2 ** 28 } }
+  const fitted: Ext4Settings = {
+    ...ext4Settings(1),
+    size: { freeShare: 0, freeBlocks: 1000, mostBlocks: 2 ** 28 },
+  }
 
   test.each([
     ['a size made to measure', fitted],

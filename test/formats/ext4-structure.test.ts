@@ -222,16 +222,23 @@ test('a disk that is too small is refused with the size that it has', async () =
 
 test('a size made to measure leaves the free room that was asked for', async () => {
   const path = join(folder, 'fitted.img')
-  for (const freeBlocks of [0, 1000, 100_000]) {
-    const settings = { ...ext4Settings(1), size: { freeBlocks, mostBlocks: 2 ** 26 } }
+  for (const [freeShare, freeBlocks] of [
+    [0, 0],
+    [0, 1000],
+    [0.5, 1000],
+    [0, 100_000],
+  ] as const) {
+    const size = { freeShare, freeBlocks, mostBlocks: 2 ** 26 }
+    const settings = { ...ext4Settings(1), size }
     const summary = await makeExt4(path, settings, (writer) => {
       for (let i = 0; i < 50; i++)
         writer.wholeFile(`f${i}`, writer.defaults(0o644), Buffer.alloc(2 ** 20, i + 1))
     })
     setLength(path, summary.bytes)
     expect(fsck(path)).toBe('')
-    expect(summary.freeBytes).toBeGreaterThanOrEqual(freeBlocks * 4096)
-    expect(summary.freeBytes).toBeLessThan(freeBlocks * 4096 + 2 ** 22)
+    const wanted = 50 * 2 ** 20 * freeShare + freeBlocks * 4096
+    expect(summary.freeBytes).toBeGreaterThanOrEqual(wanted)
+    expect(summary.freeBytes).toBeLessThan(wanted + 2 ** 22)
     rmSync(path)
   }
 })

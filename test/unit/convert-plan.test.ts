@@ -87,7 +87,7 @@ describe('planBuild', () => {
       })
     const made = swapping({})
     expect(made.ok && made.value).toMatchObject({
-      size: { freeBytes: (762 + 2048) * MIB },
+      size: { freeShare: 1 / 4, freeBytes: (512 + 2048) * MIB },
       expectedBytes: plan().expectedBytes + 2048 * MIB,
     })
     const neededBytes = neededDiskBytes(image.sizeBytes) + 2048 * MIB
@@ -164,7 +164,7 @@ describe('planBuild', () => {
   })
 
   it('leaves the size to the content where nobody chose one, but for the kernel engine', () => {
-    expect(plan().size).toEqual({ freeBytes: 762 * MIB })
+    expect(plan().size).toEqual({ freeShare: 1 / 4, freeBytes: 512 * MIB })
     const kernel = planBuild(image, { ...defaultBuildSettings, engine: 'kernel' })
     expect(kernel).toMatchObject({ value: { size: { bytes: plan().expectedBytes } } })
   })

@@ -3,7 +3,7 @@ import { fail, ok, type Result } from '../../shared/failure'
 import {
   bootableArchitectures,
   defaultDiskBytes,
-  headroomBytes,
+  headroom,
   neededDiskBytes,
   swapRoom,
   type BuildSettings,
@@ -12,6 +12,7 @@ import {
 import { smallestBlocks, type TreeSize } from '../disk/ext4/fit'
 import type { InspectedImage } from '../source/tree-source'
 import { serialPortOf } from './boot-files'
+import type { DiskSettings } from './direct/engine'
 import { diskSectors } from './direct/partitions'
 import { joinEdits, machineEdits, noEdits, type TreeEdits } from './edits'
 import { settingsEdits } from './machine/machine-edits'
@@ -37,8 +38,11 @@ const OWN_INODES = 64
 
 /** All that an engine needs to know to make a disk. */
 export interface BuildPlan {
-  /** Bytes of the whole disk, a multiple of 1 MiB; `freeBytes`: as many as the content needs, with so much room. */
-  size: { bytes: number } | { freeBytes: number }
+  /**
+   * Bytes of the whole disk, a multiple of 1 MiB; or as many as the content needs, with that share of it and so many bytes
+   * free. What an engine says of an image's size is another with each engine, and has no part in it.
+   */
+  size: DiskSettings['size']
   /** Bytes that the disk will have, as well as they are known before. */
   expectedBytes: number
   /** Bytes of them that the machine's swap file needs. */
@@ -100,7 +104,7 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
 
   const size = isChosen
     ? { bytes: expectedBytes }
-    : { freeBytes: headroomBytes(image.sizeBytes) + swap.defaultBytes }
+    : { freeShare: headroom.share, freeBytes: headroom.bytes + swap.defaultBytes }
   const seed = createHash('sha256')
     .update(`slipway disk ${image.id} ${engine} ${JSON.stringify(size)} ${table} ${boot.value !== null}`)
     .digest()

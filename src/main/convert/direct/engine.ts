@@ -24,8 +24,8 @@ import {
 
 /** What a disk is to be like. The same archive and settings give the same disk, bit by bit. */
 export interface DiskSettings {
-  /** `bytes`: of the whole disk; `freeBytes`: as large as the content needs, with so much room in the root */
-  size: { bytes: number } | { freeBytes: number }
+  /** `bytes`: of the whole disk; else as large as the content needs, with that share of it and so many bytes free in the root */
+  size: { bytes: number } | { freeShare: number; freeBytes: number }
   table: PartitionTable
   /** of the root file system */
   uuid: string
@@ -115,7 +115,11 @@ async function write(
       offset: rootOffset,
       size:
         'freeBytes' in size
-          ? { freeBlocks: Math.ceil(size.freeBytes / 4096), mostBlocks: MOST_BLOCKS }
+          ? {
+              freeShare: size.freeShare,
+              freeBlocks: Math.ceil(size.freeBytes / 4096),
+              mostBlocks: MOST_BLOCKS,
+            }
           : { blocks: Math.min(Math.floor((wanted ?? 0) / 8), 2 ** 32 - 1) },
       uuid: uuidBytes(uuid),
       label: settings.label,

@@ -240,7 +240,12 @@ export async function finishExt4(
   const geometry =
     'blocks' in size
       ? fixedGeometry(size.blocks, inodes.last)
-      : fittedGeometry(allocator.usedCount, allocator.end, size.freeBlocks, inodes.last)
+      : fittedGeometry(
+          allocator.usedCount,
+          allocator.end,
+          Math.ceil(allocator.usedCount * size.freeShare) + size.freeBlocks,
+          inodes.last,
+        )
   if (inodes.last > geometry.groups * geometry.inodesPerGroup) throw new Error('ext4: inodes without a place')
   const journal = journalBlocks(geometry.blocks)
   if (journal > 0) await writeJournal(writer, journal, pause)

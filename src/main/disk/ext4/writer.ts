@@ -41,8 +41,11 @@ export interface Attributes {
 export interface Ext4Settings {
   /** where the file system begins on the disk, in bytes */
   offset: number
-  /** `blocks`: exactly so many of 4 KiB; `freeBlocks`: as many as the content needs and these, up to `mostBlocks` */
-  size: { blocks: number } | { freeBlocks: number; mostBlocks: number }
+  /**
+   * `blocks`: exactly so many of 4 KiB; else as many as the content needs, with that share of them and `freeBlocks` free, up
+   * to `mostBlocks`
+   */
+  size: { blocks: number } | { freeShare: number; freeBlocks: number; mostBlocks: number }
   /** 16 bytes */
   uuid: Uint8Array
   /** at most 16 bytes of UTF-8 */
