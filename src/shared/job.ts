@@ -98,6 +98,8 @@ export interface JobContext {
   phase(name: string): void
   /** Reports bytes done of bytes in all in the current phase; a total of null means unknown. */
   progress(bytesDone: number, bytesTotal: number | null): void
+  /** Reports steps done of all steps in the current phase, where nobody knows how far the next one is. */
+  steps(done: number, total: number): void
   /** Tells how each drive of a write stands; absent where nobody shows it. */
   targets?(targets: JobTarget[]): void
   /** Adds a line to the job's log. */

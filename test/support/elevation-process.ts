@@ -34,6 +34,7 @@ async function main(): Promise<void> {
     progress: (done: number) => {
       if (done > 0) say({ done })
     },
+    steps: () => undefined,
     log: (line: string) => {
       say({ log: line })
     },

@@ -128,6 +128,7 @@ export function testContext(
     progress(bytesDone) {
       onProgress(phases.at(-1) ?? '', bytesDone, abort)
     },
+    steps: () => undefined,
     log: (line) => void lines.push(line),
   }
   return { context, phases, lines, abort, close: () => scope.close() }

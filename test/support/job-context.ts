@@ -7,6 +7,7 @@ export function silentContext(changes: Partial<JobContext> = {}): JobContext {
     defer: () => undefined,
     phase: () => undefined,
     progress: () => undefined,
+    steps: () => undefined,
     log: () => undefined,
     ...changes,
   }

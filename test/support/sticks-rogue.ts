@@ -28,6 +28,7 @@ async function main(): Promise<void> {
       defer: (cleanUp) => scope.defer(cleanUp),
       phase: () => undefined,
       progress: () => undefined,
+      steps: () => undefined,
       log: () => undefined,
     }
     const drive = { ...identityOf(like), ...attempt.drive }

@@ -146,6 +146,29 @@ describe('job manager', () => {
     expect(running.some((one) => (one.bytesPerSecond ?? 0) > 0 && (one.remaining ?? -1) >= 0)).toBe(true)
   })
 
+  it('shows steps without a speed: how far the next one is nobody knows', async () => {
+    const manager = createJobManager()
+    const seen: JobSnapshot[] = []
+    manager.subscribe((jobs) => seen.push(...jobs))
+    const job = manager.start({
+      ...{ kind: 'proof', title: 'x', diskId: null, locks: [] },
+      async run(context) {
+        context.phase('boot')
+        for (const done of [0, 1, 2]) {
+          context.steps(done, 3)
+          await sleep(150)
+        }
+        return ok('x')
+      },
+    })
+    if (!job.ok) throw new Error(job.failure.code)
+    await job.value.ending
+    const running = seen.flatMap((one) => (one.state === 'running' ? [one] : []))
+    expect(running.at(-1)).toMatchObject({ phase: 'boot', bytesPerSecond: null, remaining: null })
+    expect(running.at(-1)?.fraction).toBeCloseTo(2 / 3)
+    expect(running.every((one) => one.bytesPerSecond === null && one.remaining === null)).toBe(true)
+  })
+
   it('close() cancels everything and waits', async () => {
     const manager = createJobManager()
     const jobs = [start(manager, work(untilCancelled)), start(manager, work(untilCancelled))]

@@ -115,6 +115,9 @@ export function createJobManager(onLog?: (id: string, line: string) => void): Jo
         const within = bytesTotal === null || bytesTotal === 0 ? null : bytesDone / bytesTotal
         show(within === null ? null : overallFraction(work.kind, phase, within), speed, remaining)
       },
+      steps(done, total) {
+        show(overallFraction(work.kind, phase, done / total), null, null)
+      },
       targets(now) {
         targets = now
         if (entry.snapshot.state === 'queued') return

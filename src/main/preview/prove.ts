@@ -40,8 +40,8 @@ export async function proveDisk(context: JobContext, input: ProveInput): Promise
   const untried: FailureFacts<'proof-failed'>['untried'] = []
   context.phase('boot')
   for (const [index, firmware] of input.firmware.entries()) {
-    // One boot is not done by halves: how far it is cannot be known.
-    context.progress(index, length === 1 ? null : length)
+    if (length === 1) context.progress(0, null)
+    else context.steps(index, length)
     const booted = await bootOnce(context, input, firmware)
     if (booted.ok) proofs.push(booted.value)
     else if (booted.failure.code === 'tool-missing') {

@@ -70,9 +70,7 @@ export async function buildWithKernelEngine(context: JobContext, build: KernelBu
   let phase = ''
   // The helper counts bytes; how many there will be is known here.
   const inner: JobContext = {
-    signal: context.signal,
-    defer: (cleanUp) => context.defer(cleanUp),
-    log: (line) => context.log(line),
+    ...context,
     phase(name) {
       phase = name
       context.phase(name)
