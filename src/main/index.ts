@@ -60,7 +60,10 @@ async function start(): Promise<void> {
   const engineState = setting<EngineState>(engine.state())
   engine.onState(engineState.set)
   const images = setting<ImageSummary[]>(engine.images())
-  const archives = openedArchives(() => listImages())
+  const archives = openedArchives(
+    () => listImages(),
+    (title, run) => jobs.start({ kind: 'open', title, diskId: null, locks: [], isAnswered: true, run }),
+  )
   const listImages = (): void => images.set([...archives.list(), ...engine.images()])
   engine.onImages(listImages)
   const jobList = setting<JobSnapshot[]>([])

@@ -5,9 +5,10 @@ import { failureSchema, type Failure } from './failure'
  * The phases of each kind of job, in their order, with their share of the
  * whole. The weights add up to 1; they are estimates and were not measured.
  * `image` is the preparation, whose time is the network's: nobody can say how much of it is done. `read` is the first
- * pass over an archive; an engine's image has none.
+ * pass over an archive; an engine's image has none. `open` is the opening of an archive that is packed as a whole.
  */
 export const jobPhases = {
+  open: { unpack: 1 },
   build: {
     ...{ image: 0, prepare: 0.02, read: 0.12, format: 0.02, copy: 0.66, bootloader: 0.03, check: 0.05 },
     pack: 0.1,
@@ -37,8 +38,8 @@ export type JobTarget = z.infer<typeof jobTargetSchema>
 
 const base = {
   id: z.string(),
-  kind: z.enum(['build', 'preview', 'proof', 'flash']),
-  /** What the job is about, for display: a disk's file name, a drive's name. */
+  kind: z.enum(['open', 'build', 'preview', 'proof', 'flash']),
+  /** What the job is about, for display: a file's name, a drive's name. */
   title: z.string(),
   /** Milliseconds since 1970. */
   startedAt: z.number(),

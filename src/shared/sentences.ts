@@ -88,6 +88,7 @@ export function formatAge(milliseconds: number): string {
 }
 
 const phaseTitles: Record<JobPhase, string> = {
+  unpack: 'Unpacking the archive',
   image: 'Preparing the image',
   prepare: 'Checking',
   read: 'Reading the archive',

@@ -14,6 +14,7 @@ import { indexLayers } from '../../src/main/source/archive/index-layers'
 import type { Layer } from '../../src/main/source/archive/layers'
 import { openArchive } from '../../src/main/source/archive/open-archive'
 import { layerOf, newDockerSave, oldDockerSave, tarOf } from '../support/image-archives'
+import { silentContext } from '../support/job-context'
 import { ext4Settings } from './disk-file'
 import { search } from './duration'
 import { sign } from './tar-encode'
@@ -305,7 +306,7 @@ test(
         }
         for (const taken of [bytes, bytes.subarray(0, cut % bytes.length)]) {
           writeFileSync(archive, taken)
-          const opened = await openArchive(archive, signal)
+          const opened = await openArchive(archive, silentContext())
           for (const { layers } of opened.ok ? (opened.value ?? []) : []) await flattened(layers)
         }
       }),

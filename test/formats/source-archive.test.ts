@@ -2,16 +2,17 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readlink, rm, statfs, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Failure } from '../../src/shared/failure'
+import { createJobManager, type JobManager } from '../../src/main/jobs/manager'
 import type { ArchivedImage } from '../../src/main/source/archive/images'
 import { archivedImageSource } from '../../src/main/source/archive/image-source'
 import { chooseImage, openArchive } from '../../src/main/source/archive/open-archive'
 import { fileBlob } from '../../src/main/source/archive/blobs'
 import { unpackArchive } from '../../src/main/source/archive/unpack'
-import { openedArchives } from '../../src/main/source/opened'
+import { openedArchives, type OpenedArchives } from '../../src/main/source/opened'
 import { setTreeThread } from '../../src/main/source/archive/tree-thread'
 import {
   describeTar,
@@ -24,6 +25,7 @@ import {
   tarOf,
   type ArchiveFiles,
 } from '../support/image-archives'
+import { silentContext } from '../support/job-context'
 import { buildPrograms } from '../support/programs'
 import { encodeArchive } from './tar-members'
 
@@ -54,14 +56,14 @@ async function inFolder(files: ArchiveFiles): Promise<string> {
 }
 
 async function imagesOf(path: string): Promise<ArchivedImage[]> {
-  const opened = await openArchive(path, signal)
+  const opened = await openArchive(path, silentContext())
   if (!opened.ok) throw new Error(JSON.stringify(opened.failure))
   return opened.value ?? []
 }
 
 /** What an engine would read of an archive's only image, or the failure in the way of it. */
 async function treeOf(path: string): Promise<string[] | Failure> {
-  const opened = await openArchive(path, signal)
+  const opened = await openArchive(path, silentContext())
   if (!opened.ok) return opened.failure
   const [image] = opened.value ?? []
   if (image === undefined) throw new Error('no image')
@@ -168,16 +170,85 @@ describe('an archive that is packed as a whole', () => {
     return (await Promise.all(links)).filter((link) => link.includes('slipway-unpack-'))
   }
 
+  /** What was opened, where the window shows the unpacking as a job. */
+  const openedIn = (jobs: JobManager): OpenedArchives =>
+    openedArchives(
+      () => undefined,
+      (title, run) => jobs.start({ kind: 'open', title, diskId: null, locks: [], isAnswered: true, run }),
+    )
+  const idsOf = async (archives: OpenedArchives, path: string): Promise<string[]> => {
+    const ids = await archives.open(path)
+    if (!ids.ok) throw new Error(ids.failure.code)
+    return ids.value ?? []
+  }
+  /** An archive whose unpacking takes half a second: only half of each byte says something. */
+  const large = (): Buffer => {
+    const layer = Buffer.from(randomBytes(40_000_000).toString('hex'))
+    return gzipSync(tarOf(newDockerSave([{ names: ['large:1'], layers: [layer] }])), { level: 1 })
+  }
+
+  test('is unpacked by a job that tells how much of the file was read, and leaves when it is done', async () => {
+    const jobs = createJobManager()
+    const seen: string[] = []
+    const fractions: number[] = []
+    jobs.subscribe(([job]) => {
+      if (job === undefined) return
+      seen.push(`${job.kind} ${job.title} ${job.state === 'running' ? job.phase : job.state}`)
+      if (job.state === 'running') fractions.push(job.fraction ?? -1)
+    })
+    const path = await inFile(large())
+    const archives = openedIn(jobs)
+    await idsOf(archives, path)
+    const title = basename(path)
+    // Gone at once: what it came to is shown by whoever opened it.
+    expect([...new Set(seen)]).toEqual([`open ${title} queued`, `open ${title} unpack`])
+    expect(fractions.length).toBeGreaterThan(1)
+    expect(fractions).toEqual(fractions.toSorted((a, b) => a - b))
+    expect(fractions[0]).toBe(0)
+    expect(fractions.at(-1)).toBeLessThanOrEqual(1)
+    expect(jobs.list()).toEqual([])
+    // Nothing is to be waited for in one that is not packed, or holds no images.
+    seen.length = 0
+    await idsOf(archives, await inFile(tarOf(newDockerSave([image]))))
+    await idsOf(archives, await inFile(packed(layerOf(['x=1']), 'gzip')))
+    expect(seen).toEqual([])
+    for (const { id } of archives.list()) archives.close(id)
+  })
+
+  test('leaves what was opened as it was when it is cancelled', async () => {
+    const jobs = createJobManager()
+    const archives = openedIn(jobs)
+    const path = await inFile(packed(tarOf(newDockerSave([image])), 'gzip'))
+    const ids = await idsOf(archives, path)
+    const before = await nameless()
+    await writeFile(path, large())
+    const end = jobs.subscribe(([job]) => {
+      if (job?.state === 'running') jobs.cancel(job.id)
+    })
+    expect(await archives.open(path)).toEqual({ ok: true, value: null })
+    end()
+    expect(jobs.list()).toMatchObject([{ state: 'cancelled' }])
+    expect(archives.list()).toMatchObject([{ id: ids[0], names: ['app:1'] }])
+    expect(await nameless()).toEqual(before)
+    archives.close(ids[0] ?? '')
+  })
+
+  test('that is broken is answered, and no job stays', async () => {
+    const jobs = createJobManager()
+    const path = await inFile(large().subarray(0, 5_000_000))
+    expect(await openedIn(jobs).open(path)).toMatchObject({ ok: false, failure: { code: 'archive-invalid' } })
+    expect(jobs.list()).toEqual([])
+  })
+
   test('is kept without a name as long as it is opened or read, and then gone', async () => {
     const before = (await nameless()).length
     const path = await inFile(packed(tarOf(newDockerSave([image])), 'gzip'))
-    const archives = openedArchives(() => undefined)
-    const ids = await archives.open(path)
-    if (!ids.ok) throw new Error(ids.failure.code)
+    const archives = openedIn(createJobManager())
+    const [id = ''] = await idsOf(archives, path)
     expect((await nameless()).length).toBe(before + 1)
     const [link = ''] = (await nameless()).slice(-1)
     expect(link).toMatch(/ \(deleted\)$/)
-    const source = archives.source(ids.value[0] ?? '')
+    const source = archives.source(id)
     if (source === null) throw new Error('no source')
     const cleanUps: (() => unknown)[] = []
     const inspected = await source.inspect(signal)
@@ -189,7 +260,7 @@ describe('an archive that is packed as a whole', () => {
     })
     if (!prepared.ok) throw new Error(prepared.failure.code)
     // Taken off the list while a disk is built from it.
-    archives.close(ids.value[0] ?? '')
+    archives.close(id)
     const stream = await prepared.value.open()
     if (!stream.ok) throw new Error(stream.failure.code)
     expect(paths(await describeTar(stream.value))).toEqual(expected)

@@ -18,6 +18,7 @@ import {
   sha256,
   tarOf,
 } from '../support/image-archives'
+import { silentContext } from '../support/job-context'
 
 // The oracle is Docker itself: what it exports of an image is what comes of the image's archive.
 
@@ -54,7 +55,7 @@ async function exported(image: string): Promise<string[]> {
 }
 
 async function flattened(path: string): Promise<string[]> {
-  const images = await openArchive(path, signal)
+  const images = await openArchive(path, silentContext())
   if (!images.ok) throw new Error(JSON.stringify(images.failure))
   const [image] = images.value ?? []
   if (image === undefined) throw new Error('no image')

@@ -7,9 +7,10 @@ test('a dropped file is a disk to be written or an archive, by its name', async 
     const opened = await openDroppedFile(
       path,
       { open: (name) => Promise.resolve(ok({ id: name, name, sizeBytes: 1, isSizeKnown: true })) },
-      { open: (name) => Promise.resolve(ok([name])) },
+      { open: (name) => Promise.resolve(ok(name.includes('cancelled') ? null : [name])) },
     )
-    return opened.ok ? opened.value.kind : opened.failure.code
+    if (!opened.ok) return opened.failure.code
+    return opened.value?.kind ?? 'nothing'
   }
   for (const name of [
     'a.img',
@@ -27,4 +28,5 @@ test('a dropped file is a disk to be written or an archive, by its name', async 
   for (const name of ['a.tar', 'a.tar.gz', 'a.tgz', 'a.tar.zst', 'oci', 'index.json', 'img']) {
     expect([name, await kindOf(`/home/ada/${name}`)]).toEqual([name, 'images'])
   }
+  expect(await kindOf('/home/ada/cancelled.tar.gz')).toBe('nothing')
 })

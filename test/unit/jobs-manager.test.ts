@@ -187,6 +187,23 @@ describe('job manager', () => {
     expect(manager.dismiss(job.id).ok).toBe(true)
     expect(manager.list()).toEqual([])
   })
+
+  it('takes off the list what is answered, but not what was cancelled or went wrong by a mistake', async () => {
+    const outcomes = async (run: JobWork<string>['run'], cancels = false): Promise<string[]> => {
+      const manager = createJobManager()
+      const told = new Set<string>()
+      manager.subscribe((jobs) => jobs.forEach(({ state }) => told.add(state)))
+      const job = start(manager, { ...work(run), isAnswered: true })
+      if (cancels) manager.cancel(job.id)
+      await job.ending
+      expect(manager.list().length).toBe(told.has('cancelled') || told.has('failed') ? 1 : 0)
+      return [...told]
+    }
+    expect(await outcomes(() => Promise.resolve(ok('x')))).toEqual(['queued'])
+    expect(await outcomes(() => Promise.resolve(fail('not-found', { what: 'x' })))).toEqual(['queued'])
+    expect(await outcomes(untilCancelled, true)).toEqual(['queued', 'cancelling', 'cancelled'])
+    expect(await outcomes(() => Promise.reject(new Error('bug')))).toEqual(['queued', 'failed'])
+  })
 })
 
 describe('overallFraction', () => {

@@ -1,8 +1,18 @@
 import { fireEvent, screen, within } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
+import type { Result } from '../../src/shared/failure'
 import type { ImageFacts, ImageSummary } from '../../src/shared/image'
+import type { FakeApi } from './support/fake-api'
 import { change, chooseIn, entryOf, isEnabled, openWindow, press, settle } from './support/open-window'
-import { applicationImage, engineStopped, fullTopics, images, machineFacts } from './support/samples'
+import {
+  applicationImage,
+  ended,
+  engineStopped,
+  fullTopics,
+  images,
+  machineFacts,
+  openJob,
+} from './support/samples'
 
 const path = '/home/ada/Downloads/server.tar'
 const archived: ImageSummary = {
@@ -105,6 +115,79 @@ describe('an archive', () => {
     expect(screen.getByText(/cannot prepare an image in a file.*docker load/)).toBeTruthy()
     expect(isEnabled('Build disk')).toBe(false)
     expect(fake.inputsOf('proposeDockerfile')).toEqual([])
+  })
+})
+
+describe('an archive that is packed as a whole', () => {
+  const foot = (): HTMLElement => screen.getByRole('contentinfo', { name: 'Work in progress' })
+
+  /** Begins to open one, in a window that shows its unpacking. */
+  async function openPacked(
+    how: () => Promise<void>,
+  ): Promise<{ fake: FakeApi; answer: (opened: Result<string[] | null>) => Promise<void> }> {
+    const fake = await openWindow(fullTopics)
+    let settleCall: (opened: Result<string[] | null>) => void = () => undefined
+    fake.answer('openArchive', new Promise((resolve) => (settleCall = resolve)))
+    await how()
+    await change(() => fake.set('jobs', [openJob]))
+    return { fake, answer: (opened) => change(() => settleCall(opened)) }
+  }
+  const byButton = (): Promise<void> => press(openButton)
+  const byDropping = (): Promise<void> => drag('drop', [new File(['x'], 'server.tar.xz')])
+
+  it('shows how much of it was read, says so once, and shows the image when it is there', async () => {
+    const { fake, answer } = await openPacked(byButton)
+    expect(isEnabled(openButton)).toBe(false)
+    expect(foot().textContent).toMatch(/Unpacking the archive.*server\.tar\.xz.*31%.*12 MB\/s.*9 s left/)
+    const bar = within(foot()).getByRole('progressbar', { name: 'Unpacking the archive, server.tar.xz' })
+    expect(bar.getAttribute('aria-valuenow')).toBe('0.31')
+    const announcement = within(foot()).getByRole('status')
+    expect(announcement.textContent).toBe('server.tar.xz: Unpacking the archive')
+    await change(() => fake.set('jobs', [{ ...openJob, fraction: 0.32 } as typeof openJob]))
+    expect(bar.getAttribute('aria-valuenow')).toBe('0.32')
+    expect(announcement.textContent).toBe('server.tar.xz: Unpacking the archive')
+    fake.answer('inspectImage', { ok: true, value: bootable })
+    await change(() => {
+      fake.set('images', [archived, ...images])
+      fake.set('jobs', [])
+    })
+    await answer({ ok: true, value: [archived.id] })
+    expect(within(foot()).queryByRole('progressbar')).toBeNull()
+    expect(isEnabled(openButton)).toBe(true)
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('server:3')
+  })
+
+  it.each([
+    ['the button', byButton],
+    ['dropping it', byDropping],
+  ])('that was opened by %s is given up by Cancel, and the window is as it was', async (_name, how) => {
+    const { fake, answer } = await openPacked(how)
+    const listed = screen.getByRole('listbox', { name: 'Images' }).textContent
+    await press('Cancel')
+    expect(fake.inputsOf('cancelJob')).toEqual([{ jobId: 'open-1' }])
+    await change(() => fake.set('jobs', [ended(openJob, 'cancelled')]))
+    await answer({ ok: true, value: null })
+    expect(foot().textContent).toContain('Cancelled, and cleaned up')
+    expect(screen.queryByRole('dialog')).toBeNull()
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Choose an image')
+    expect(screen.getByRole('listbox', { name: 'Images' }).textContent).toBe(listed)
+    expect(isEnabled(openButton)).toBe(true)
+    await press('Dismiss')
+    expect(fake.inputsOf('dismissJob')).toEqual([{ jobId: 'open-1' }])
+  })
+
+  it('that turns out broken says why, as any other', async () => {
+    const { fake, answer } = await openPacked(byButton)
+    await change(() => fake.set('jobs', []))
+    await answer({
+      ok: false,
+      failure: {
+        code: 'archive-no-room',
+        facts: { path, folder: '/var/tmp', neededBytes: 9e9, freeBytes: 1e9 },
+      },
+    })
+    expect(screen.getByRole('dialog', { name: 'This file was not opened' }).textContent).toContain('/var/tmp')
+    expect(isEnabled(openButton)).toBe(true)
   })
 })
 

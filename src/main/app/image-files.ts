@@ -37,17 +37,18 @@ const diskNames = /\.((img|iso|raw)(\.(gz|xz|zst|zip))?|qcow2|vmdk|vdi|vhdx|zip)
 /**
  * Opens a file that was dropped on the window: a disk by its name is opened to be written, anything else as an archive.
  * @param path absolute
- * @returns the failures of `ImageFiles.open` and `OpenedArchives.open`
+ * @returns null when the unpacking was cancelled; the failures of `ImageFiles.open` and `OpenedArchives.open`
  */
 export async function openDroppedFile(
   path: string,
   imageFiles: Pick<ImageFiles, 'open'>,
   archives: Pick<OpenedArchives, 'open'>,
-): Promise<Result<Dropped>> {
+): Promise<Result<Dropped | null>> {
   if (diskNames.test(path)) {
     const file = await imageFiles.open(path)
     return file.ok ? ok({ kind: 'file', file: file.value }) : file
   }
   const ids = await archives.open(path)
-  return ids.ok ? ok({ kind: 'images', ids: ids.value }) : ids
+  if (!ids.ok) return ids
+  return ok(ids.value === null ? null : { kind: 'images', ids: ids.value })
 }

@@ -4,7 +4,7 @@ import { driveName } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
 import { buildSettingsSchema, defaultMachineSettings, type BuildSettings } from '../../shared/image'
 import { formatBytes } from '../../shared/sentences'
-import { buildWork, readingOf } from '../convert/build'
+import { buildWork } from '../convert/build'
 import type { JobWork } from '../jobs/manager'
 import type { Library } from '../library/library'
 import { archivedImageSource } from '../source/archive/image-source'
@@ -158,11 +158,11 @@ async function openImage(
   let images: ArchivedImage[] | null | undefined
   // A job, because an archive that is packed as a whole takes a while.
   const work: JobWork<ArchivedImage[] | null> = {
-    kind: 'build',
+    kind: 'open',
     title: basename(path),
     diskId: null,
     locks: [],
-    run: (context) => openArchive(path, context.signal, readingOf(context)),
+    run: (context) => openArchive(path, context),
   }
   const end = await runJob(work, reporter, (value) => {
     images = value

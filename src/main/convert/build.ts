@@ -209,7 +209,7 @@ async function prepareBuild(
 }
 
 /** Where the reading of a file is told, which is a phase of its own in a build. */
-export function readingOf(context: JobContext): JobContext['progress'] {
+function readingOf(context: JobContext): JobContext['progress'] {
   let isBegun = false
   return (done, total) => {
     if (!isBegun) context.phase('read')

@@ -42,7 +42,7 @@ export function registerContract(
   contents: WebContents,
   origin: string,
   handlers: Handlers,
-  openDropped: (path: string) => Promise<Result<Dropped>>,
+  openDropped: (path: string) => Promise<Result<Dropped | null>>,
   topics: Topics,
 ): () => void {
   const register = (name: CallName): void => {

@@ -24,6 +24,11 @@ export interface JobWork<T> {
   title: string
   diskId: string | null
   locks: readonly string[]
+  /**
+   * Whoever asked for it shows a person how it ended: then it leaves the list by itself. Not when it was cancelled, for
+   * nobody else says that all of it is gone, nor after a mistake of ours, of which the log is asked for.
+   */
+  isAnswered?: true
   run(context: JobContext): Promise<Result<T>>
 }
 
@@ -158,6 +163,8 @@ export function createJobManager(onLog?: (id: string, line: string) => void): Jo
       entry.snapshot = { ...common(), state: 'failed', endedAt, failure: ending.failure }
     } else entry.snapshot = { ...common(), state: ending.state, endedAt }
     endings.delete(own.id)
+    const isMistake = ending.state === 'failed' && ending.failure.code === 'internal'
+    if (work.isAnswered && ending.state !== 'cancelled' && !isMistake) entries.delete(own.id)
     publish()
     return ending
   }

@@ -3,8 +3,10 @@ import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { ok, type Result } from '../../shared/failure'
 import type { ImageSummary } from '../../shared/image'
+import type { JobEnding } from '../../shared/job'
 import { archivedImageSource } from './archive/image-source'
-import { openArchive } from './archive/open-archive'
+import type { ArchivedImage } from './archive/images'
+import { lookIntoArchive, type UnpackImages } from './archive/open-archive'
 import { rootfsName, rootfsTarSource } from './rootfs-tar'
 import type { TreeSource } from './tree-source'
 import type { UnpackedCopy } from './archive/unpack'
@@ -16,20 +18,30 @@ export interface OpenedArchives {
    * Opens an archive of images or a tar of a root file system, in place of what it held when it was opened before.
    * Nothing of its content is read but what says what it is; an archive of images that is packed as a whole is unpacked.
    * @param path absolute; that of an OCI layout's folder or of the index in it
-   * @returns the ids under which it is listed, or `archive-missing`, `archive-invalid`, `archive-digest`, `archive-no-room`, `tool-missing`
+   * @returns the ids under which it is listed, null when its unpacking was cancelled, or `archive-missing`,
+   *   `archive-invalid`, `archive-digest`, `archive-no-room`, `tool-missing`
    */
-  open(path: string): Promise<Result<string[]>>
+  open(path: string): Promise<Result<string[] | null>>
   /** Takes one off the list; the file stays. */
   close(id: string): void
   /** What to build from; null for an id that is not on the list. */
   source(id: string): TreeSource | null
 }
 
+/** Starts an archive's unpacking as a job, which a person sees and can cancel. `title` is the file's name. */
+export type StartUnpacking = (
+  title: string,
+  run: UnpackImages,
+) => Result<{ ending: Promise<JobEnding<ArchivedImage[] | null>> }>
+
 /**
  * Begins with none.
  * @param onChange told the whole list after each change
  */
-export function openedArchives(onChange: (images: ImageSummary[]) => void): OpenedArchives {
+export function openedArchives(
+  onChange: (images: ImageSummary[]) => void,
+  startUnpacking: StartUnpacking,
+): OpenedArchives {
   const opened = new Map<string, Opened>()
   const remove = (id: string): boolean => {
     void opened.get(id)?.copy?.release()
@@ -41,8 +53,9 @@ export function openedArchives(onChange: (images: ImageSummary[]) => void): Open
     async open(asked) {
       // A dialog that chooses files cannot choose a folder: a layout's own files stand for it.
       const path = ['index.json', 'oci-layout'].includes(basename(asked)) ? dirname(asked) : asked
-      const found = await entriesOf(path)
+      const found = await entriesOf(path, startUnpacking)
       if (!found.ok) return found
+      if (found.value === null) return ok(null)
       for (const [id, { image }] of opened) if (image.file === path) remove(id)
       for (const entry of found.value) opened.set(entry.image.id, entry)
       onChange(list())
@@ -62,12 +75,22 @@ interface Opened {
   copy: UnpackedCopy | null
 }
 
-async function entriesOf(path: string): Promise<Result<Opened[]>> {
-  const images = await openArchive(path, new AbortController().signal)
-  if (!images.ok) return images
+/** Null when the unpacking was cancelled. */
+async function entriesOf(path: string, startUnpacking: StartUnpacking): Promise<Result<Opened[] | null>> {
+  const looked = await lookIntoArchive(path, new AbortController().signal)
+  if (!looked.ok) return looked
+  let images = looked.value
+  if (typeof images === 'function') {
+    const started = startUnpacking(basename(path), images)
+    if (!started.ok) return started
+    const ending = await started.value.ending
+    if (ending.state === 'cancelled') return ok(null)
+    if (ending.state === 'failed') return { ok: false, failure: ending.failure }
+    images = ending.value
+  }
   // The engine may have the very same image: its own id is not enough.
   const place = `file:${createHash('sha256').update(path).digest('hex').slice(0, 16)}`
-  if (images.value === null) {
+  if (images === null) {
     const { size, mtimeMs } = await stat(path)
     const image: ImageSummary = {
       id: `${place}:tree`,
@@ -80,7 +103,7 @@ async function entriesOf(path: string): Promise<Result<Opened[]>> {
     return ok([{ image, source: rootfsTarSource(path), copy: null }])
   }
   return ok(
-    images.value.map((one) => ({
+    images.map((one) => ({
       image: {
         id: `${place}:${one.id}`,
         names: one.names,

@@ -117,7 +117,7 @@ export function useApi(): <N extends CallName>(
 }
 
 /** Opens a file that was dropped on the window. */
-export function useOpenDropped(): (file: File) => Promise<Result<Dropped>> {
+export function useOpenDropped(): (file: File) => Promise<Result<Dropped | null>> {
   const { api } = useApiContext()
   return useCallback(
     async (file) => {

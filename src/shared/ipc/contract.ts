@@ -39,7 +39,7 @@ export type Dropped = { kind: 'images'; ids: string[] } | { kind: 'file'; file: 
  * is answered `{ok: true, value}` or `{ok: false, failure}`.
  */
 export const calls = {
-  /** Opens the system's dialog for an archive of images or a tar of a root file system; the value are the ids of what it holds, null when closed. */
+  /** Opens the system's dialog for an archive of images or a tar of a root file system; the value are the ids of what it holds, null when the dialog was closed or the unpacking cancelled. */
   openArchive: { input: none, value: z.array(id).nullable() },
   /** Takes what was opened from a file off the list; the file stays. */
   closeArchive: { input: z.object({ imageId: id }), value: none },
@@ -222,8 +222,8 @@ export type Handlers = { [N in CallName]: (input: CallInput<N>) => Promise<Resul
 /** What the preload puts on `window.slipway`. */
 export interface Api {
   call: { readonly [N in CallName]: (input: CallInput<N>) => Promise<Result<CallValue<N>>> }
-  /** Opens a File that was dropped on the window, as `openArchive` or `openImageFile` does; the page does not learn its path. */
-  openDropped: (file: unknown) => Promise<Result<Dropped>>
+  /** Opens a File that was dropped on the window, as `openArchive` or `openImageFile` does; the page does not learn its path. Null when the unpacking was cancelled. */
+  openDropped: (file: unknown) => Promise<Result<Dropped | null>>
   /** Reads a topic as it is now. */
   read: <N extends TopicName>(name: N) => Promise<TopicValue<N>>
   /** Calls back with every new value of a topic; answers the function that ends it. */

@@ -133,13 +133,13 @@ export function createFakeApi(topics: Partial<Topics> = {}): FakeApi {
     },
     api: {
       call,
-      openDropped: (file) => {
+      openDropped: async (file) => {
         dropped.push(file)
         const disk = answers.get('openImageFile') as Result<OpenedFile> | undefined
-        if (disk !== undefined)
-          return Promise.resolve(disk.ok ? done({ kind: 'file', file: disk.value }) : disk)
-        const opened = (answers.get('openArchive') ?? done([])) as Result<string[]>
-        return Promise.resolve(opened.ok ? done({ kind: 'images', ids: opened.value }) : opened)
+        if (disk !== undefined) return disk.ok ? done({ kind: 'file', file: disk.value }) : disk
+        const opened = (await (answers.get('openArchive') ?? done([]))) as Result<string[] | null>
+        if (!opened.ok) return opened
+        return done(opened.value === null ? null : { kind: 'images', ids: opened.value })
       },
       read: (name) => Promise.resolve(state[name]),
       subscribe: (name, listener) => {

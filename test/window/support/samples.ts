@@ -368,6 +368,19 @@ export const buildJob: JobSnapshot = {
   remaining: 3000,
 }
 
+export const openJob: JobSnapshot = {
+  ...jobBase,
+  id: 'open-1',
+  kind: 'open',
+  title: 'server.tar.xz',
+  diskId: null,
+  state: 'running',
+  phase: 'unpack',
+  fraction: 0.31,
+  bytesPerSecond: 12_000_000,
+  remaining: 9000,
+}
+
 export const flashJob: JobSnapshot = {
   ...jobBase,
   id: 'flash-1',

@@ -18,20 +18,38 @@ export async function answered<T>(work: () => Promise<T>): Promise<Result<T>> {
   }
 }
 
+/** The images of an archive, those of one configuration as one; null for a tar, packed or not, that holds none. */
+type Images = ArchivedImage[] | null
+
+/** What an archive's unpacking needs of a job of the kind `open`. */
+type UnpackContext = Pick<JobContext, 'signal' | 'phase' | 'progress'>
+
 /**
- * Looks which images an archive holds: of `docker save`, or an OCI layout as a tar or a folder. Layers are not read; one
- * that is packed as a whole is unpacked to a file without a name, for which each of its images has a hold.
- * @param path absolute
- * @param progress told the bytes of a packed archive that were read, of how many
- * @returns the images, those of one configuration as one; null for a tar, packed or not, that holds no images.
- *   `archive-missing`, `archive-invalid`, `archive-digest`, `archive-no-room` or `tool-missing`
+ * Unpacks an archive to a file without a name, for which each of its images has a hold. Progress is bytes of the packed
+ * file that were read.
+ * @returns `archive-invalid`, `archive-digest`, `archive-no-room` or `tool-missing`
  * @throws the signal's reason
  */
-export function openArchive(
-  path: string,
-  signal: AbortSignal,
-  progress: JobContext['progress'] = () => undefined,
-): Promise<Result<ArchivedImage[] | null>> {
+export type UnpackImages = (context: UnpackContext) => Promise<Result<Images>>
+
+/**
+ * Looks which images an archive holds: of `docker save`, or an OCI layout as a tar or a folder. Layers are not read; one
+ * that is packed as a whole is unpacked.
+ * @param path absolute
+ * @returns `archive-missing`, and the failures of `UnpackImages`
+ * @throws the signal's reason
+ */
+export async function openArchive(path: string, context: UnpackContext): Promise<Result<Images>> {
+  const looked = await lookIntoArchive(path, context.signal)
+  if (!looked.ok) return looked
+  return typeof looked.value === 'function' ? looked.value(context) : ok(looked.value)
+}
+
+/**
+ * As `openArchive`, which takes a moment, but for an archive that is packed as a whole: what unpacks it, which takes long.
+ * @param path absolute
+ */
+export function lookIntoArchive(path: string, signal: AbortSignal): Promise<Result<Images | UnpackImages>> {
   return answered(async () => {
     const found = await stat(path).catch(() => null)
     if (found?.isDirectory() === true) {
@@ -48,21 +66,26 @@ export function openArchive(
     if (!canUnpack) {
       refuse('archive-invalid', { path, reason: `it is packed by ${packing} as a whole; unpack it first` })
     }
-    const copy = await unpackArchive(file, path, signal, progress)
-    try {
-      const images = await imagesIn(await tarBlobs(copy.blob, path, signal))
-      for (const image of images ?? []) {
-        copy.hold()
-        image.copy = copy
-      }
-      return images
-    } finally {
-      await copy.release()
-    }
+    return (context) => answered(() => unpackImages(file, path, context))
   })
 }
 
-async function imagesIn(blobs: Blobs | null): Promise<ArchivedImage[] | null> {
+async function unpackImages(file: Blob, path: string, context: UnpackContext): Promise<Images> {
+  context.phase('unpack')
+  const copy = await unpackArchive(file, path, context.signal, context.progress)
+  try {
+    const images = await imagesIn(await tarBlobs(copy.blob, path, context.signal))
+    for (const image of images ?? []) {
+      copy.hold()
+      image.copy = copy
+    }
+    return images
+  } finally {
+    await copy.release()
+  }
+}
+
+async function imagesIn(blobs: Blobs | null): Promise<Images> {
   const images = blobs === null ? null : await readImages(blobs)
   if (blobs === null || images === null) return null
   if (images.length === 0) refuse('archive-invalid', { path: blobs.path, reason: 'it holds no image' })

@@ -23,6 +23,7 @@ export function jobHeadline(job: JobSnapshot): string {
 }
 
 const endings: Record<JobSnapshot['kind'], string> = {
+  open: 'The archive is unpacked',
   build: 'The disk is built',
   preview: 'The machine is off',
   proof: 'The disk boots',
