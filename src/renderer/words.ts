@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react'
-import { formatBytes } from '../shared/sentences'
+import { formatBytes } from '../shared/amounts'
 
 const MINUTE = 60_000
 const ageUnits: readonly [Intl.RelativeTimeFormatUnit, number][] = [

@@ -1,5 +1,5 @@
 import { deviceName, displayName, driveName, type DriveIdentity } from './drive'
-import { formatBytes } from './sentences'
+import { formatBytes } from './amounts'
 
 /** What is asked before a write, outside of the window's reach. */
 export interface WriteQuestion {

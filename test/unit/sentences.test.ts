@@ -2,14 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { refusalReasons } from '../../src/shared/drive'
 import { failureSchema, type FailureCode, type FailureFacts } from '../../src/shared/failure'
 import { jobPhases } from '../../src/shared/job'
-import {
-  describeFailure,
-  describeReason,
-  formatAge,
-  formatBytes,
-  formatDuration,
-  phaseTitle,
-} from '../../src/shared/sentences'
+import { formatAge, formatBytes, formatDuration } from '../../src/shared/amounts'
+import { describeFailure, describeReason, phaseTitle } from '../../src/shared/sentences'
 
 /** One example of each failure; the type demands that none is left out. */
 const examples: { [C in FailureCode]: FailureFacts<C> } = {

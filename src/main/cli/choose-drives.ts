@@ -11,7 +11,8 @@ import {
   type Drive,
 } from '../../shared/drive'
 import { fail, ok, type Result } from '../../shared/failure'
-import { formatBytes, unprovenWriting } from '../../shared/sentences'
+import { formatBytes } from '../../shared/amounts'
+import { unprovenWriting } from '../../shared/sentences'
 import { identityOf } from '../drives/watch'
 import type { FlashInputTarget } from '../flash/flash'
 import type { DriveChoice } from './arguments'

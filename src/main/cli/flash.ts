@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { driveName } from '../../shared/drive'
-import { formatBytes } from '../../shared/sentences'
+import { formatBytes } from '../../shared/amounts'
 import { driveKey } from '../drives/watch'
 import { flashDisk } from '../flash/flash'
 import { inspectSource } from '../flash/source/open'

@@ -1,4 +1,4 @@
-import { formatAge, formatBytes } from '../../shared/sentences'
+import { formatAge, formatBytes } from '../../shared/amounts'
 import { errorText, findEngine } from '../docker/connect'
 import { listImages } from '../docker/images'
 import { fail } from '../../shared/failure'

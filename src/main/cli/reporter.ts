@@ -1,6 +1,7 @@
 import type { Failure } from '../../shared/failure'
 import { overallFraction, type JobSnapshot, type JobTarget } from '../../shared/job'
-import { describeFailure, formatBytes, formatDuration, phaseTitle } from '../../shared/sentences'
+import { formatBytes, formatDuration } from '../../shared/amounts'
+import { describeFailure, phaseTitle } from '../../shared/sentences'
 
 /** The exit codes of the terminal form; `slipway --help` names them. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unproven: 4, cancelled: 130 } as const

@@ -1,4 +1,4 @@
-import { formatBytes } from '../../shared/sentences'
+import { formatBytes } from '../../shared/amounts'
 import { cx } from './cx'
 import styles from './segment-bar.module.css'
 

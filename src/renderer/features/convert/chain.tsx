@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react'
 import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components'
 import type { ChainLink, ChainLinkName, ChainNote } from '../../../shared/chain'
-import { formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
 import { cx } from '../../ui/cx'
 import { CheckIcon, MissingIcon, PlusIcon } from '../../ui/icons'
 import styles from './chain.module.css'

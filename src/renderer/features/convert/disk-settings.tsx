@@ -1,7 +1,8 @@
 import { diskFormats, type DiskFormat } from '../../../shared/disk'
 import type { HostState } from '../../../shared/ipc/contract'
 import type { BuildSettings } from '../../../shared/image'
-import { describeFailure, formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
+import { describeFailure } from '../../../shared/sentences'
 import { Choices, NumberField, type Choice } from '../../ui/field'
 import styles from './convert.module.css'
 

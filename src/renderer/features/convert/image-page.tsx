@@ -10,7 +10,7 @@ import {
 import type { HostState } from '../../../shared/ipc/contract'
 import { isActive, type JobSnapshot } from '../../../shared/job'
 import { initOfRecipe } from '../../../shared/recipe'
-import { formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
 import { useApi } from '../../api/api'
 import { Button } from '../../ui/button'
 import { FailureNotice } from '../../ui/notice'

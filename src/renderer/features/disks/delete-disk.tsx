@@ -1,5 +1,5 @@
 import type { ListedDisk } from '../../../shared/ipc/contract'
-import { formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
 import { useCall } from '../../api/api'
 import { Button } from '../../ui/button'
 import { FailureNotice } from '../../ui/notice'

@@ -1,5 +1,5 @@
 import type { ListedDisk } from '../../../shared/ipc/contract'
-import { formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
 import { useCopyMenu } from '../../ui/copy-menu'
 import { DiskIcon } from '../../ui/icons'
 import { SideList } from '../../ui/side-list'

@@ -1,6 +1,7 @@
 import type { DiskRecord } from '../../../shared/disk'
 import { claimedFirmware, verdictOf, type MachineFirmware, type Proof } from '../../../shared/proof'
-import { firmwareTitles, formatDuration } from '../../../shared/sentences'
+import { formatDuration } from '../../../shared/amounts'
+import { firmwareTitles } from '../../../shared/sentences'
 
 type ProvenDisk = Pick<DiskRecord, 'firmware' | 'proofs'>
 

@@ -1,6 +1,7 @@
 import type { ListedDrive } from '../../../shared/ipc/contract'
 import { displayName } from '../../../shared/drive'
-import { describeReason, formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
+import { describeReason } from '../../../shared/sentences'
 import { DriveBar } from '../../ui/drive-bar'
 import { Copyable } from '../../ui/copy-menu'
 import { busWords, DriveIdentity } from '../../ui/drive-identity'

@@ -1,7 +1,8 @@
 import { ListBox, ListBoxItem } from 'react-aria-components'
 import { displayName, type RefusalReason } from '../../../shared/drive'
 import type { ListedDrive } from '../../../shared/ipc/contract'
-import { describeReason, formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
+import { describeReason } from '../../../shared/sentences'
 import { DriveIcon } from '../../ui/icons'
 import styles from './flash.module.css'
 

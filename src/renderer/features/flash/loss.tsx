@@ -1,6 +1,6 @@
 import { deviceName, displayName, driveName } from '../../../shared/drive'
 import type { ListedDrive } from '../../../shared/ipc/contract'
-import { formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
 import { DriveBar } from '../../ui/drive-bar'
 import { DriveIdentity } from '../../ui/drive-identity'
 import { Checkbox, TextField } from '../../ui/field'

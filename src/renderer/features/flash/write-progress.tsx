@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react'
 import { isActive, type JobSnapshot, type JobTarget } from '../../../shared/job'
-import { describeFailure, formatDuration, phaseTitle } from '../../../shared/sentences'
+import { formatDuration } from '../../../shared/amounts'
+import { describeFailure, phaseTitle } from '../../../shared/sentences'
 import { Button } from '../../ui/button'
 import { cx } from '../../ui/cx'
 import { CheckIcon } from '../../ui/icons'

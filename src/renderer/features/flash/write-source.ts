@@ -1,7 +1,7 @@
 import type { RefusalReason } from '../../../shared/drive'
 import type { BuildSettings } from '../../../shared/image'
 import type { CallInput, ListedDrive } from '../../../shared/ipc/contract'
-import { formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
 
 /** What is to be written: a disk of the list, a file that was opened, or an image of which a disk is built as it is written. */
 export type WriteSource = WriteContent & {

@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import type { EngineState } from '../../../shared/ipc/contract'
 import type { ImageSummary } from '../../../shared/image'
-import { formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
 import { Button } from '../../ui/button'
 import { useCopyMenu } from '../../ui/copy-menu'
 import { SearchField } from '../../ui/field'

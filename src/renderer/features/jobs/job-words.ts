@@ -1,5 +1,6 @@
 import { isActive, type JobSnapshot } from '../../../shared/job'
-import { describeFailure, formatDuration, phaseTitle } from '../../../shared/sentences'
+import { formatDuration } from '../../../shared/amounts'
+import { describeFailure, phaseTitle } from '../../../shared/sentences'
 import { formatPercent, formatSpeed } from '../../words'
 
 /** What a job does, or how it ended, in a few words. */

@@ -8,7 +8,8 @@ import {
   machineFirmwares,
   type MachineFirmware,
 } from '../../../shared/proof'
-import { firmwareTitles, formatBytes } from '../../../shared/sentences'
+import { formatBytes } from '../../../shared/amounts'
+import { firmwareTitles } from '../../../shared/sentences'
 import { Button } from '../../ui/button'
 import { Checkbox, Choices, NumberField } from '../../ui/field'
 import { Sheet } from '../../ui/sheet'
