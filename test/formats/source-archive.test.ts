@@ -1,21 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readlink, rm, statfs, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
-import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { rm, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
 import type { Failure } from '../../src/shared/failure'
-import { createJobManager, type JobManager } from '../../src/main/jobs/manager'
 import type { ArchivedImage } from '../../src/main/source/archive/images'
 import { archivedImageSource } from '../../src/main/source/archive/image-source'
-import { chooseImage, openArchive } from '../../src/main/source/archive/open-archive'
-import { fileBlob } from '../../src/main/source/archive/blobs'
-import { unpackArchive } from '../../src/main/source/archive/unpack'
-import { openedArchives, type OpenedArchives } from '../../src/main/source/opened'
-import { setTreeThread } from '../../src/main/source/archive/tree-thread'
+import { chooseImage } from '../../src/main/source/archive/open-archive'
 import {
-  describeTar,
   layerOf,
   newDockerSave,
   ociLayout,
@@ -25,103 +16,11 @@ import {
   tarOf,
   type ArchiveFiles,
 } from '../support/image-archives'
-import { silentContext } from '../support/job-context'
-import { buildPrograms } from '../support/programs'
 import { encodeArchive } from './tar-members'
+import { archiveFolder, expected, image, imagesOf, old, paths, treeOf } from '../support/archive-folder'
 
 const signal = new AbortController().signal
-let folder = ''
-let number = 0
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'slipway-archives-'))
-  await buildPrograms(join(folder, 'programs'), ['archive'])
-  setTreeThread(join(folder, 'programs/archive/archive.cjs'))
-})
-afterAll(() => rm(folder, { recursive: true, force: true }))
-
-async function inFile(bytes: Buffer): Promise<string> {
-  const path = join(folder, `archive-${++number}.tar`)
-  await writeFile(path, bytes)
-  return path
-}
-
-async function inFolder(files: ArchiveFiles): Promise<string> {
-  const path = join(folder, `layout-${++number}`)
-  for (const [name, bytes] of files) {
-    await mkdir(dirname(join(path, name)), { recursive: true })
-    await writeFile(join(path, name), bytes)
-  }
-  return path
-}
-
-async function imagesOf(path: string): Promise<ArchivedImage[]> {
-  const opened = await openArchive(path, silentContext())
-  if (!opened.ok) throw new Error(JSON.stringify(opened.failure))
-  return opened.value ?? []
-}
-
-/** What an engine would read of an archive's only image, or the failure in the way of it. */
-async function treeOf(path: string): Promise<string[] | Failure> {
-  const opened = await openArchive(path, silentContext())
-  if (!opened.ok) return opened.failure
-  const [image] = opened.value ?? []
-  if (image === undefined) throw new Error('no image')
-  const source = archivedImageSource(path, image)
-  const inspected = await source.inspect(signal)
-  if (!inspected.ok) return inspected.failure
-  const prepared = await source.prepareExport(inspected.value, {
-    signal,
-    defer: () => undefined,
-    progress: () => undefined,
-  })
-  if (!prepared.ok) return prepared.failure
-  const stream = await prepared.value.open()
-  if (!stream.ok) return stream.failure
-  try {
-    return await describeTar(stream.value)
-  } catch {
-    return prepared.value.explain(await prepared.value.lost())
-  }
-}
-
-/** Paths and what a short file holds, by its hash. */
-const paths = (tree: string[] | Failure): string[] => {
-  if (!Array.isArray(tree)) throw new Error(JSON.stringify(tree))
-  return tree.map((line) => line.split(' | ')[0] ?? '')
-}
-
-const layers = [
-  layerOf([
-    'etc/',
-    'etc/os-release=ID=debian\nVERSION_ID=12\n',
-    'a/',
-    'a/x=1',
-    'a/y=2',
-    'b=3',
-    'c<=b',
-    'd<=b',
-  ]),
-  layerOf(['.wh.b', 'a/', 'a/.wh.x']),
-  layerOf(['.wh.b', 'a/', 'a/.wh.x']),
-  layerOf(['e=5', 'lib->usr/lib', 'lib/through=6']),
-]
-const image = { names: ['app:1'], layers }
-const expected = [
-  'a',
-  'a/y',
-  'c',
-  'd',
-  'e',
-  'etc',
-  'etc/os-release',
-  'lib',
-  'usr',
-  'usr/lib',
-  'usr/lib/through',
-]
-
-const old = oldDockerSave([image])
+const { inFile, inFolder } = archiveFolder()
 
 describe('the same image in every form', () => {
   const forms: [string, () => Promise<string>][] = [
@@ -151,156 +50,6 @@ describe('the same image in every form', () => {
         applications: { entrypoint: ['/srv/serve'], command: [], ports: ['80/tcp'], workingDirectory: '/' },
       },
     })
-  })
-})
-
-describe('an archive that is packed as a whole', () => {
-  test.each(['gzip', 'zstd', 'xz'] as const)('by %s gives the same', async (packing) => {
-    for (const bytes of [tarOf(old.files, old.links), tarOf(newDockerSave([image]))]) {
-      const path = await inFile(packed(bytes, packing))
-      expect(await treeOf(path)).toEqual(await treeOf(await inFile(bytes)))
-    }
-  })
-
-  /** What this process has open of files that have no name any more. */
-  const nameless = async (): Promise<string[]> => {
-    const links = (await readdir('/proc/self/fd')).map((fd) =>
-      readlink(`/proc/self/fd/${fd}`).catch(() => ''),
-    )
-    return (await Promise.all(links)).filter((link) => link.includes('slipway-unpack-'))
-  }
-
-  /** What was opened, where the window shows the unpacking as a job. */
-  const openedIn = (jobs: JobManager): OpenedArchives =>
-    openedArchives(
-      () => undefined,
-      (title, run) => jobs.start({ kind: 'open', title, diskId: null, locks: [], isAnswered: true, run }),
-    )
-  const idsOf = async (archives: OpenedArchives, path: string): Promise<string[]> => {
-    const ids = await archives.open(path)
-    if (!ids.ok) throw new Error(ids.failure.code)
-    return ids.value ?? []
-  }
-  /** An archive whose unpacking takes half a second: only half of each byte says something. */
-  const large = (): Buffer => {
-    const layer = Buffer.from(randomBytes(40_000_000).toString('hex'))
-    return gzipSync(tarOf(newDockerSave([{ names: ['large:1'], layers: [layer] }])), { level: 1 })
-  }
-
-  test('is unpacked by a job that tells how much of the file was read, and leaves when it is done', async () => {
-    const jobs = createJobManager()
-    const seen: string[] = []
-    const fractions: number[] = []
-    jobs.subscribe(([job]) => {
-      if (job === undefined) return
-      seen.push(`${job.kind} ${job.title} ${job.state === 'running' ? job.phase : job.state}`)
-      if (job.state === 'running') fractions.push(job.fraction ?? -1)
-    })
-    const path = await inFile(large())
-    const archives = openedIn(jobs)
-    await idsOf(archives, path)
-    const title = basename(path)
-    // Gone at once: what it came to is shown by whoever opened it.
-    expect([...new Set(seen)]).toEqual([`open ${title} queued`, `open ${title} unpack`])
-    expect(fractions.length).toBeGreaterThan(1)
-    expect(fractions).toEqual(fractions.toSorted((a, b) => a - b))
-    expect(fractions[0]).toBe(0)
-    expect(fractions.at(-1)).toBeLessThanOrEqual(1)
-    expect(jobs.list()).toEqual([])
-    // Nothing is to be waited for in one that is not packed, or holds no images.
-    seen.length = 0
-    await idsOf(archives, await inFile(tarOf(newDockerSave([image]))))
-    await idsOf(archives, await inFile(packed(layerOf(['x=1']), 'gzip')))
-    expect(seen).toEqual([])
-    for (const { id } of archives.list()) archives.close(id)
-  })
-
-  test('leaves what was opened as it was when it is cancelled', async () => {
-    const jobs = createJobManager()
-    const archives = openedIn(jobs)
-    const path = await inFile(packed(tarOf(newDockerSave([image])), 'gzip'))
-    const ids = await idsOf(archives, path)
-    const before = await nameless()
-    await writeFile(path, large())
-    const end = jobs.subscribe(([job]) => {
-      if (job?.state === 'running') jobs.cancel(job.id)
-    })
-    expect(await archives.open(path)).toEqual({ ok: true, value: null })
-    end()
-    expect(jobs.list()).toMatchObject([{ state: 'cancelled' }])
-    expect(archives.list()).toMatchObject([{ id: ids[0], names: ['app:1'] }])
-    expect(await nameless()).toEqual(before)
-    archives.close(ids[0] ?? '')
-  })
-
-  test('that is broken is answered, and no job stays', async () => {
-    const jobs = createJobManager()
-    const path = await inFile(large().subarray(0, 5_000_000))
-    expect(await openedIn(jobs).open(path)).toMatchObject({ ok: false, failure: { code: 'archive-invalid' } })
-    expect(jobs.list()).toEqual([])
-  })
-
-  test('is kept without a name as long as it is opened or read, and then gone', async () => {
-    const before = (await nameless()).length
-    const path = await inFile(packed(tarOf(newDockerSave([image])), 'gzip'))
-    const archives = openedIn(createJobManager())
-    const [id = ''] = await idsOf(archives, path)
-    expect((await nameless()).length).toBe(before + 1)
-    const [link = ''] = (await nameless()).slice(-1)
-    expect(link).toMatch(/ \(deleted\)$/)
-    const source = archives.source(id)
-    if (source === null) throw new Error('no source')
-    const cleanUps: (() => unknown)[] = []
-    const inspected = await source.inspect(signal)
-    if (!inspected.ok) throw new Error(inspected.failure.code)
-    const prepared = await source.prepareExport(inspected.value, {
-      signal,
-      defer: (cleanUp) => cleanUps.push(cleanUp),
-      progress: () => undefined,
-    })
-    if (!prepared.ok) throw new Error(prepared.failure.code)
-    // Taken off the list while a disk is built from it.
-    archives.close(id)
-    const stream = await prepared.value.open()
-    if (!stream.ok) throw new Error(stream.failure.code)
-    expect(paths(await describeTar(stream.value))).toEqual(expected)
-    expect((await nameless()).length).toBe(before + 1)
-    for (const cleanUp of cleanUps.reverse()) await cleanUp()
-    expect((await nameless()).length).toBe(before)
-  })
-
-  test('is given up where there is no room, before and while it is unpacked', async () => {
-    const small = join(folder, 'small')
-    await mkdir(small)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=90m', 'tmpfs', small])
-    try {
-      for (const [name, bytes] of [
-        ['at once', randomBytes(40_000_000)],
-        ['on the way', gzipSync(Buffer.alloc(60_000_000))],
-      ] as const) {
-        const blob = await fileBlob(await inFile(bytes))
-        const unpacking = unpackArchive(blob, 'x', signal, () => undefined, small)
-        await expect(unpacking, name).rejects.toMatchObject({
-          failure: { code: 'archive-no-room', facts: { folder: small } },
-        })
-        expect(await readdir(small)).toEqual([])
-        expect((await statfs(small)).bfree).toBe((await statfs(small)).blocks)
-      }
-    } finally {
-      execFileSync('umount', [small])
-    }
-  })
-
-  test('ends when it is cancelled', async () => {
-    const blob = await fileBlob(await inFile(gzipSync(randomBytes(20_000_000))))
-    const before = (await nameless()).length
-    const controller = new AbortController()
-    const unpacking = unpackArchive(blob, 'x', controller.signal, () => undefined)
-    // The file is there, and its thread begins.
-    await expect.poll(async () => (await nameless()).length, { interval: 2 }).toBe(before + 1)
-    controller.abort()
-    await expect(unpacking).rejects.toThrow(/abort/i)
-    expect((await nameless()).length).toBe(before)
   })
 })
 
@@ -474,7 +223,7 @@ describe('hostile and damaged archives are refused with what is wrong', () => {
   }
   const withManifest = (manifest: unknown): Promise<string> =>
     changed((files) => files.set('manifest.json', Buffer.from(JSON.stringify(manifest))))
-  const [first] = layers as [Buffer]
+  const [first] = image.layers as [Buffer]
   const flipped = (bytes: Buffer): Buffer => {
     const copy = Buffer.from(bytes)
     copy.write('9', copy.indexOf('VERSION_ID=12') + 11)
@@ -524,7 +273,7 @@ describe('hostile and damaged archives are refused with what is wrong', () => {
     ],
     [
       'layers in another order',
-      () => withManifest([{ Config: config, RepoTags: [], Layers: layers.map(blobOf).reverse() }]),
+      () => withManifest([{ Config: config, RepoTags: [], Layers: image.layers.map(blobOf).reverse() }]),
       'archive-digest',
       /blobs/,
     ],

@@ -1,155 +1,32 @@
 import { execFile, spawn } from 'node:child_process'
-import { randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
-import {
-  copyFile,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  rm,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { copyFile, mkdir, open, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { build } from 'vite'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { listDrives } from '../../src/main/drives/list'
-import { identityOf } from '../../src/main/drives/watch'
-import { LOOP_TARGETS_ARGUMENT } from '../../src/main/elevation/handshake'
-import { setHelperPaths } from '../../src/main/elevation/helper-client'
-import { flashDisk, type FlashInput } from '../../src/main/flash/flash'
+import { describe, expect } from 'vitest'
 import { unpackVirtualDisk } from '../../src/main/flash/source/virtual-disk'
 import { runFlash } from '../../src/main/helper/flash'
 import { claimDevice } from '../../src/main/helper/flash-device'
-import { judgeTarget } from '../../src/main/helper/flash-target'
 import { writeDisk } from '../../src/main/helper/flash-write'
-import { openScope } from '../../src/main/jobs/scope'
-import { deviceName } from '../../src/shared/drive'
-import type { FlashTarget } from '../../src/shared/helper-protocol'
-import type { Result } from '../../src/shared/failure'
 import type { JobTarget } from '../../src/shared/job'
 import { checkExt4Disk, makeExt4Disk, makeTree } from '../support/ext4-disk'
-import { findDrive, piecesOf, requestFor, targetFor, testContext, testJob } from '../support/flash'
-import { attachLoop, detachLoop, swapLoop } from '../support/loop'
+import { findDrive, piecesOf, requestFor, testJob } from '../support/flash'
+import { attachLoop, detachLoop } from '../support/loop'
 import { gptDisk, isAll, MIB, OLD, planFor } from '../support/memory-drive'
+import {
+  content,
+  flash,
+  flashing,
+  inputFor,
+  inputForAll,
+  refused,
+  withTarget,
+  type Stick,
+} from '../support/flash-sticks'
 
 const run = promisify(execFile)
-
-let folder = ''
-let cleanUps: (() => Promise<void>)[] = []
-
-beforeAll(async () => {
-  folder = await mkdtemp('/var/tmp/slipway-flash-')
-  await build({
-    configFile: resolve('vite.node.config.ts'),
-    mode: 'helper',
-    logLevel: 'error',
-    build: { outDir: join(folder, 'out') },
-  })
-  setHelperPaths({ executable: process.execPath, helper: join(folder, 'out', 'helper.cjs') })
-  process.env['SLIPWAY_TEST_LOOP_TARGETS'] = '1'
-})
-afterAll(async () => {
-  delete process.env['SLIPWAY_TEST_LOOP_TARGETS']
-  await rm(folder, { recursive: true })
-})
-
-/** Runs a test's work and then, whatever came of it, its clean-ups, the last one first. */
-async function withCleanUps(work: () => Promise<void>): Promise<void> {
-  cleanUps = []
-  try {
-    await work()
-  } finally {
-    const scope = openScope()
-    cleanUps.forEach((cleanUp) => scope.defer(cleanUp))
-    await scope.close()
-  }
-}
-
-const whenDone = (cleanUp: () => Promise<void>): void => void cleanUps.push(cleanUp)
-const flashTest = (name: string, work: () => Promise<void>): void => test(name, () => withCleanUps(work))
-
-interface Stick {
-  file: string
-  device: string
-}
-
-let files = 0
-function newFile(name: string): string {
-  const file = join(folder, `${name}-${files++}.img`)
-  whenDone(() => rm(file, { force: true }))
-  return file
-}
-
-/** A loop device full of old data. */
-async function stick(sizeBytes: number, ...options: string[]): Promise<Stick> {
-  const file = newFile('stick')
-  await writeFile(file, Buffer.alloc(sizeBytes, OLD))
-  const device = await attachLoop(file, ...options)
-  whenDone(() => detachLoop(device, file))
-  return { file, device }
-}
-
-/** Noise with the signature of a boot record. */
-function bootable(sizeBytes: number): Buffer {
-  const bytes = randomFillSync(Buffer.alloc(sizeBytes))
-  bytes.writeUInt16BE(0x55aa, 510)
-  // Noise is no partition table.
-  bytes.fill(0, 446, 510)
-  return bytes
-}
-
-/** A disk file of noise. */
-async function disk(sizeBytes: number): Promise<{ path: string; bytes: Buffer }> {
-  const path = newFile('disk')
-  const bytes = bootable(sizeBytes)
-  await writeFile(path, bytes)
-  return { path, bytes }
-}
-
-/** What is really on the medium. */
-const content = (target: Stick): Promise<Buffer> => readFile(target.file)
-
-async function inputFor(target: Stick, diskPath: string): Promise<FlashInput> {
-  return inputForAll([target], diskPath)
-}
-
-async function inputForAll(
-  targets: Stick[],
-  diskPath: string,
-  changes: Partial<FlashTarget> = {},
-): Promise<FlashInput> {
-  const drives = await Promise.all(targets.map(({ device }) => findDrive(device)))
-  const confirmed = drives.map((drive) => targetFor(drive, changes))
-  return { diskPath, targets: confirmed, needed: [], everything: false, verify: true, eject: false }
-}
-
-/** The same with its only drive changed. */
-function withTarget(input: FlashInput, changes: Partial<FlashTarget>): FlashInput {
-  return { ...input, targets: input.targets.map((target) => ({ ...target, ...changes })) }
-}
-
-/** Flashes through the real helper, as root. */
-async function flash(
-  input: FlashInput,
-  onProgress?: Parameters<typeof testContext>[0],
-  onTargets: (targets: JobTarget[]) => void = () => undefined,
-): Promise<{ result: Result<null>; phases: string[]; lines: string[] }> {
-  const job = testContext(onProgress)
-  try {
-    const context = { ...job.context, targets: onTargets }
-    return { result: await flashDisk(context, input), phases: job.phases, lines: job.lines }
-  } finally {
-    await job.close()
-  }
-}
-
-const refused = (code: string, facts: object): object => ({ ok: false, failure: { code, facts } })
+const { folder, flashTest, whenDone, newFile, stick, disk, mounted } = flashing()
 
 describe('a confirmed stick', () => {
   flashTest('gets the disk, byte for byte, and nothing beyond it but a blank end', async () => {
@@ -190,7 +67,7 @@ describe('a confirmed stick', () => {
 
   flashTest('gets of an ext4 only what it uses, and the file system is whole', async () => {
     const target = await stick(300 * MIB)
-    const tree = join(folder, 'tree')
+    const tree = join(folder(), 'tree')
     await makeTree(tree)
     whenDone(() => rm(tree, { recursive: true }))
     const path = newFile('disk')
@@ -248,7 +125,7 @@ describe('a medium that keeps something else than was written', () => {
 
   flashTest('or that cannot keep it at all', async () => {
     // A file that promises 64 MiB on a file system of 24: what is written beyond comes back as an I/O error.
-    const small = join(folder, 'small')
+    const small = join(folder(), 'small')
     await mkdir(small)
     await run('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', small])
     whenDone(async () => {
@@ -264,202 +141,6 @@ describe('a medium that keeps something else than was written', () => {
     const { result } = await flash(await inputFor({ file, device }, path))
     expect(result).toMatchObject({ ok: false, failure: { code: 'drive-io', facts: { device } } })
     expect(isAll((await readFile(file)).subarray(0, MIB), 0)).toBe(true)
-  })
-})
-
-/** A file system on the stick, mounted; answers where. */
-async function mounted(target: Stick): Promise<string> {
-  await run('mkfs.ext4', ['-q', target.device])
-  const mountpoint = await mkdtemp('/tmp/slipway-mount-')
-  whenDone(() => rm(mountpoint, { recursive: true }))
-  await run('mount', [target.device, mountpoint])
-  whenDone(async () => {
-    const { stdout } = await run('findmnt', ['--noheadings', '--list', '--output', 'TARGET'])
-    if (stdout.split('\n').includes(mountpoint)) await run('umount', [mountpoint])
-  })
-  return mountpoint
-}
-
-describe('nothing is written', () => {
-  /** Flashes, expects the refusal, and that no byte of the stick changed. */
-  async function expectRefusal(target: Stick, input: FlashInput, refusal: object): Promise<void> {
-    const before = await content(target)
-    const { result, phases } = await flash(input)
-    expect(result).toEqual(refusal)
-    expect(phases).toEqual(['prepare', 'elevate'])
-    expect((await content(target)).equals(before)).toBe(true)
-  }
-
-  flashTest('to a stick that is mounted', async () => {
-    const target = await stick(16 * MIB)
-    const { path } = await disk(4 * MIB)
-    await mounted(target)
-    const facts = { device: target.device, reasons: ['mounted'] }
-    await expectRefusal(target, await inputFor(target, path), refused('drive-refused', facts))
-  })
-
-  flashTest('to one that is in use though it was to be unmounted; it stays mounted', async () => {
-    const target = await stick(16 * MIB)
-    const { path } = await disk(4 * MIB)
-    const mountpoint = await mounted(target)
-    const user = spawn('sleep', ['60'], { cwd: mountpoint })
-    whenDone(async () => {
-      const ended = once(user, 'exit')
-      user.kill()
-      await ended
-    })
-    await once(user, 'spawn')
-    const input = withTarget(await inputFor(target, path), { unmount: true })
-    const { result } = await flash(input)
-    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-busy' } })
-    expect((await findDrive(target.device)).mountpoints).toEqual([mountpoint])
-  })
-
-  flashTest('to one that another program holds', async () => {
-    const target = await stick(16 * MIB)
-    const { path } = await disk(4 * MIB)
-    const input = await inputFor(target, path)
-    const holder = await open(target.device, constants.O_RDONLY | constants.O_EXCL)
-    whenDone(() => holder.close())
-    await expectRefusal(target, input, refused('drive-busy', { device: target.device, detail: 'EBUSY' }))
-  })
-
-  flashTest('to one that is read-only', async () => {
-    const target = await stick(16 * MIB, '--read-only')
-    const { path } = await disk(4 * MIB)
-    const facts = { device: target.device, reasons: ['read-only'] }
-    await expectRefusal(target, await inputFor(target, path), refused('drive-refused', facts))
-  })
-
-  flashTest('to one with sectors of 4096 bytes, which a partition table would mean otherwise', async () => {
-    const target = await stick(16 * MIB, '--sector-size', '4096')
-    const { path } = await disk(4 * MIB)
-    const what = `writing to ${target.device}, which has sectors of 4096 bytes instead of 512`
-    await expectRefusal(target, await inputFor(target, path), refused('not-supported', { what }))
-  })
-
-  flashTest('to one that is a sector too small', async () => {
-    const target = await stick(16 * MIB)
-    const { path } = await disk(16 * MIB + 1)
-    const facts = { device: target.device, reasons: ['too-small'] }
-    await expectRefusal(target, await inputFor(target, path), refused('drive-refused', facts))
-  })
-
-  flashTest('to one that was pulled after it was confirmed', async () => {
-    const target = await stick(16 * MIB)
-    const { path } = await disk(4 * MIB)
-    const input = await inputFor(target, path)
-    await detachLoop(target.device, target.file)
-    const { result } = await flash(input)
-    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-changed' } })
-    expect(isAll(await content(target), OLD)).toBe(true)
-  })
-
-  flashTest('to another one of the same size in its place', async () => {
-    const target = await stick(16 * MIB)
-    const other = newFile('other')
-    await writeFile(other, Buffer.alloc(16 * MIB, 0x55))
-    const { path } = await disk(4 * MIB)
-    const input = await inputFor(target, path)
-    await swapLoop(target.device, target.file, other)
-    whenDone(() => detachLoop(target.device, other))
-    const { result } = await flash(input)
-    expect(result).toMatchObject({
-      ok: false,
-      failure: { code: 'drive-changed', facts: { field: 'diskSequence' } },
-    })
-    expect(isAll(await content(target), OLD)).toBe(true)
-    expect(isAll(await readFile(other), 0x55)).toBe(true)
-  })
-
-  flashTest('to a name under which there is nothing', async () => {
-    const target = await stick(16 * MIB)
-    const { path } = await disk(4 * MIB)
-    const input = await inputFor(target, path)
-    const device = '/dev/no-such-drive'
-    const gone = withTarget(input, { drive: { ...identityOf(await findDrive(target.device)), device } })
-    await expectRefusal(target, gone, refused('drive-gone', { device }))
-  })
-
-  flashTest('when the typed name is another one', async () => {
-    const target = await stick(16 * MIB)
-    const { path } = await disk(4 * MIB)
-    const input = withTarget(await inputFor(target, path), { confirmation: 'SanDisk Ultra' })
-    await expectRefusal(
-      target,
-      input,
-      refused('confirmation-wrong', { expected: target.device.replace('/dev/', '') }),
-    )
-  })
-
-  flashTest('to the stick on which the disk file lies', async () => {
-    const target = await stick(32 * MIB)
-    const mountpoint = await mounted(target)
-    const path = join(mountpoint, 'disk.img')
-    await writeFile(path, bootable(2 * MIB))
-    await run('sync', ['-f', path])
-    const input = withTarget(await inputFor(target, path), { unmount: true })
-    const { result } = await flash(input)
-    expect(result).toMatchObject({ ok: false, failure: { code: 'drive-refused' } })
-    expect(result).toHaveProperty('failure.facts.reasons', ['system'])
-    expect((await findDrive(target.device)).mountpoints).toEqual([mountpoint])
-  })
-
-  flashTest('to a loop device without the test switch', async () => {
-    const target = await stick(16 * MIB)
-    const { path } = await disk(4 * MIB)
-    delete process.env['SLIPWAY_TEST_LOOP_TARGETS']
-    try {
-      const facts = { device: target.device, reasons: ['type', 'not-removable'] }
-      await expectRefusal(target, await inputFor(target, path), refused('drive-refused', facts))
-    } finally {
-      process.env['SLIPWAY_TEST_LOOP_TARGETS'] = '1'
-    }
-  })
-
-  flashTest('by a helper as it is shipped, test switch or not', async () => {
-    const shipped = join(folder, 'shipped')
-    await build({
-      configFile: resolve('vite.node.config.ts'),
-      mode: 'shipped',
-      logLevel: 'error',
-      build: { outDir: shipped },
-    })
-    whenDone(() => rm(shipped, { recursive: true }))
-    expect(await readFile(join(shipped, 'helper.cjs'), 'utf8')).not.toContain(LOOP_TARGETS_ARGUMENT)
-    const target = await stick(16 * MIB)
-    const { path } = await disk(4 * MIB)
-    const input = await inputFor(target, path)
-    setHelperPaths({ executable: process.execPath, helper: join(shipped, 'helper.cjs') })
-    try {
-      const { result } = await flash(input)
-      expect(result).toMatchObject({ ok: false, failure: { code: 'helper-lost' } })
-      expect(result).toHaveProperty('failure.facts.detail', expect.stringContaining('usage: helper.cjs'))
-    } finally {
-      setHelperPaths({ executable: process.execPath, helper: join(folder, 'out/helper.cjs') })
-    }
-    expect(isAll(await content(target), OLD)).toBe(true)
-  })
-
-  flashTest('when there is no disk file', async () => {
-    const target = await stick(16 * MIB)
-    const path = join(folder, 'none.img')
-    const { result } = await flash(await inputFor(target, path))
-    expect(result).toEqual(refused('disk-missing', { path }))
-  })
-
-  // The verdict alone is asked: no request that names a drive of this machine is ever given to a helper.
-  test('to a drive that this machine runs from, whatever was confirmed', async () => {
-    const drives = await listDrives({ paths: [], files: [] }, () => undefined)
-    if (!drives.ok) throw new Error(drives.failure.code)
-    const inUse = drives.value.filter((drive) => drive.systemPaths.includes('/'))
-    expect(inUse.length).toBeGreaterThan(0)
-    for (const drive of inUse) {
-      const asked = targetFor(drive, { unmount: true, expert: deviceName(drive) })
-      const verdict = judgeTarget(asked, 4 * MIB, drives.value, true)
-      expect(verdict).toMatchObject({ ok: false, failure: { code: 'drive-refused' } })
-      expect(verdict).toHaveProperty('failure.facts.reasons.0', 'system')
-    }
   })
 })
 
@@ -537,7 +218,7 @@ describe('a flash that ends at any moment', () => {
 
   /** Kills the helper of this file's tests, as nothing that it could answer to. */
   function killHelper(): void {
-    const ours = join(folder, 'out', 'helper.cjs')
+    const ours = join(folder(), 'out', 'helper.cjs')
     for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       try {
         if (readFileSync(`/proc/${id}/cmdline`, 'utf8').includes(ours)) process.kill(Number(id), 'SIGKILL')
@@ -626,7 +307,7 @@ describe('a stick that another program has open without holding it', () => {
   flashTest('is refused also when the program opened it by a device node of its own', async () => {
     const target = await stick(16 * MIB)
     const { path } = await disk(4 * MIB)
-    const node = join(folder, 'own-node')
+    const node = join(folder(), 'own-node')
     await run('mknod', [node, 'b', ...(await findDrive(target.device)).majorMinor.split(':')])
     whenDone(() => rm(node))
     const reader = await open(node, constants.O_RDONLY)
@@ -693,7 +374,7 @@ describe('a packed disk', () => {
   }
 
   flashTest('that needs more room than there is says so, and leaves nothing', async () => {
-    const small = join(folder, 'little-room')
+    const small = join(folder(), 'little-room')
     await mkdir(small)
     await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', small])
     whenDone(async () => {

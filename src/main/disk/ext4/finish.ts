@@ -52,7 +52,7 @@ const LATEST_STAMP = 2 ** 32 - 1
 
 function entriesOf({ tree, inodes }: Ext4Writer, directory: number): DirectoryEntries {
   const { names } = tree
-  const entries = names.listOf(directory)
+  const entries = Uint32Array.from(names.entriesOf(directory))
   const entry = (index: number): number => entries[index] as number
   const inode = (index: number): number => names.inodeOf(entry(index))
   return {

@@ -41,8 +41,8 @@ const MOST_MEMBERS = 20_000
 const MOST_LINKS = 8
 
 /**
- * Reads all of a blob in order, the next chunk while the last is worked on, into three buffers in turn: buffers of its own
- * for each chunk would be left to the collector by the gigabyte, and some 80 MB of them be there at a time (measured).
+ * Reads all of a blob in order, into two buffers in turn: buffers of its own for each chunk would be left to the collector
+ * by the gigabyte, and some 80 MB of them be there at a time (measured).
  * @returns chunks, each of which may be overwritten when the next but one is asked for
  * @param onRead told where in the blob the reading has come to, in bytes
  */
@@ -51,23 +51,14 @@ export async function* blobChunks(
   from = 0,
   onRead: (position: number) => void = () => undefined,
 ): AsyncGenerator<Buffer> {
-  const buffers = Array.from({ length: 3 }, () => Buffer.allocUnsafeSlow(CHUNK))
-  const bufferAt = (turn: number): Buffer => buffers[turn % buffers.length] as Buffer
-  let reading = blob.read(bufferAt(0), from)
-  try {
-    for (let position = from, turn = 0; ; turn++) {
-      const count = await reading
-      if (count === 0) return
-      position += count
-      reading = blob.read(bufferAt(turn + 1), position)
-      // Whoever takes long hears of a failure when the next is asked for.
-      reading.catch(() => undefined)
-      yield bufferAt(turn).subarray(0, count)
-      onRead(position)
-    }
-  } finally {
-    // Whoever stops early closes the file, which must not be read any more.
-    await reading.catch(() => undefined)
+  const buffers = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)] as const
+  for (let position = from, turn = 0; ; turn ^= 1) {
+    const buffer = buffers[turn] as Buffer
+    const count = await blob.read(buffer, position)
+    if (count === 0) return
+    yield buffer.subarray(0, count)
+    position += count
+    onRead(position)
   }
 }
 
