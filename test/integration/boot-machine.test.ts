@@ -88,8 +88,19 @@ async function build(name: 'kernel' | 'direct'): Promise<DiskRecord> {
 
 /** The machine answers as the container does, and as a machine should. */
 async function checkMachine(console: SerialConsole): Promise<void> {
-  expect(await console.run('systemctl is-system-running --wait', 300_000)).toBe('running')
-  expect(await console.run('systemctl --failed --no-legend')).toBe('')
+  const state = await console.run('systemctl is-system-running --wait', 300_000)
+  // Which unit failed, and its last words: a boot that fails now and then is seen once.
+  const failed = await console.run('systemctl --failed --no-legend --plain | cut -d" " -f1')
+  expect(
+    failed === ''
+      ? ''
+      : await console.run(`journalctl -b --no-pager -n 20 -u ${failed.split('\n').join(' -u ')}`),
+  ).toBe('')
+  expect(state).toBe('running')
+  // The image's own unit, in the order that keeps its keymap from being cleared away.
+  expect(await console.run('systemctl show -P After console-setup.service')).toContain(
+    'systemd-tmpfiles-setup.service',
+  )
   expect(await console.run('uname -r')).toBe(await inContainer('basename /lib/modules/*'))
   expect(await console.run('hostname')).toBe('slipway-boot-test')
   expect(await console.run('systemd-detect-virt --container')).toBe('none')

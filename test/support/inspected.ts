@@ -10,6 +10,7 @@ export const blankFiles = {
   fstab: null,
   interfaces: null,
   hasResolver: false,
+  present: [],
 } satisfies Partial<InspectedImage['files']>
 
 /** What inspection finds in a prepared Debian with a web server in it. */

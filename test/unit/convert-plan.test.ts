@@ -36,7 +36,7 @@ const image: InspectedImage = {
   hasResolved: false,
   files: {
     ...{ passwd: null, shadow: null, group: null, gshadow: null, inittab: null },
-    ...{ ...blankFiles, skeleton: [], present: [], masked: [] },
+    ...{ ...blankFiles, skeleton: [], masked: [] },
   },
 }
 

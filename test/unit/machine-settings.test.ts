@@ -87,6 +87,23 @@ describe('residue of a container', () => {
   })
 })
 
+describe('Debian’s console-setup', () => {
+  const machine = { hostname: 'kiosk', rootUuid: '0', resolved: true, masked: [] }
+  const own = { ...blankFiles, present: ['/lib/systemd/system/console-setup.service'] }
+  const path = 'etc/systemd/system/console-setup.service.d/slipway.conf'
+
+  it('works in /tmp only after that was cleared', () => {
+    expect(text(machineEdits({ ...machine, init: 'systemd', own }), path)).toMatch(
+      /^#.*\n\[Unit\]\nAfter=systemd-tmpfiles-setup\.service\n$/,
+    )
+  })
+
+  it('gets nothing where it is not there, or not started by systemd', () => {
+    expect(paths(machineEdits({ ...machine, init: 'systemd', own: blankFiles }))).not.toContain(path)
+    expect(paths(machineEdits({ ...machine, init: 'sysvinit', own }))).not.toContain(path)
+  })
+})
+
 describe('an image that is left alone', () => {
   const hostKeys = ['rsa', 'dsa', 'ecdsa', 'ed25519'].flatMap((type) => [
     `etc/ssh/ssh_host_${type}_key`,

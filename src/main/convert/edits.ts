@@ -1,6 +1,7 @@
 import type { ImageFacts } from '../../shared/image'
 import type { MachineFacts } from '../source/machine-facts'
 import { fstab, hostFiles } from './machine/own-files'
+import { textFile } from './machine/text'
 
 /**
  * What changes between the tree that the engine exports and the tree on the
@@ -46,7 +47,7 @@ export interface MachineIdentity {
   /** Units of systemd that the image has masked because it was made for containers. */
   masked: readonly string[]
   /** What the image itself says, which stays. */
-  own: Pick<MachineFacts['files'], 'hostname' | 'hosts' | 'fstab' | 'hasResolver'>
+  own: Pick<MachineFacts['files'], 'hostname' | 'hosts' | 'fstab' | 'hasResolver' | 'present'>
 }
 
 /**
@@ -81,6 +82,18 @@ const mountPoints = [
 ]
 
 /**
+ * Debian's console-setup works out the keymap and the font again at a start after which its own copies are not newer
+ * than their settings (console-setup.sh). An export has whole seconds, so that this is the first start of most
+ * machines; and meanwhile systemd clears /tmp (tmpfiles.d/tmp.conf), its half-made keymap too, if nothing says which
+ * of them comes first: the unit then fails (setupcon, `tempfile`).
+ */
+const consoleAfterClearing = textFile('etc/systemd/system/console-setup.service.d/slipway.conf', [
+  '# The clearing of /tmp would take the keymap away that is being made in it.',
+  '[Unit]',
+  'After=systemd-tmpfiles-setup.service',
+])
+
+/**
  * The residue of a container that must go on every distribution, and the
  * first-boot matters that replace it (docs/ARCHITECTURE.md, "From container
  * to machine"; systemd's machine-id(5), os-release(5), resolv.conf(5)).
@@ -112,6 +125,7 @@ export function machineEdits(machine: MachineIdentity): TreeEdits {
       mode: 0o777,
       target: '/dev/null',
     })
+    if (own.present.includes('/lib/systemd/system/console-setup.service')) added.push(consoleAfterClearing)
   }
   if (machine.resolved && !own.hasResolver) {
     added.push({

@@ -62,10 +62,11 @@ const textPaths = {
   interfaces: '/etc/network/interfaces',
 } as const
 
-/** What decides how a setting is made. */
+/** What decides how a setting is made, or what else the machine needs. */
 const soughtPaths = [
   '/bin/bash',
   '/etc/init.d/agetty',
+  '/lib/systemd/system/console-setup.service',
   '/lib/systemd/system/ssh.service',
   '/usr/bin/ssh-keygen',
 ] as const
