@@ -20,6 +20,7 @@ import { createHandlers } from './ipc/handlers'
 import { registerContract } from './ipc/register'
 import { createAttention } from './jobs/attention'
 import { createJobManager } from './jobs/manager'
+import { unpackingWork } from './jobs/unpacking'
 import { imageSettingsFile, openImageSettings } from './library/image-settings'
 import { setTreeThread } from './source/archive/tree-thread'
 import { openedArchives } from './source/opened'
@@ -62,7 +63,7 @@ async function start(): Promise<void> {
   const images = setting<ImageSummary[]>(engine.images())
   const archives = openedArchives(
     () => listImages(),
-    (title, run) => jobs.start({ kind: 'open', title, diskId: null, locks: [], isAnswered: true, run }),
+    (path, run) => jobs.start(unpackingWork(path, run)),
   )
   const listImages = (): void => images.set([...archives.list(), ...engine.images()])
   engine.onImages(listImages)

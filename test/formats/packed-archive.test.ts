@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { createJobManager, type JobManager } from '../../src/main/jobs/manager'
+import { unpackingWork } from '../../src/main/jobs/unpacking'
 import { fileBlob } from '../../src/main/source/archive/blobs'
 import { unpackArchive } from '../../src/main/source/archive/unpack'
 import { openedArchives, type OpenedArchives } from '../../src/main/source/opened'
@@ -34,7 +35,7 @@ describe('an archive that is packed as a whole', () => {
   const openedIn = (jobs: JobManager): OpenedArchives =>
     openedArchives(
       () => undefined,
-      (title, run) => jobs.start({ kind: 'open', title, diskId: null, locks: [], isAnswered: true, run }),
+      (path, run) => jobs.start(unpackingWork(path, run)),
     )
   const idsOf = async (archives: OpenedArchives, path: string): Promise<string[]> => {
     const ids = await archives.open(path)
@@ -91,6 +92,15 @@ describe('an archive that is packed as a whole', () => {
     expect(archives.list()).toMatchObject([{ id: ids[0], names: ['app:1'] }])
     expect(await nameless()).toEqual(before)
     archives.close(ids[0] ?? '')
+  })
+
+  test('is unpacked once at a time', async () => {
+    const archives = openedIn(createJobManager())
+    const path = await inFile(large())
+    const both = await Promise.all([archives.open(path), archives.open(path)])
+    expect(both.map((one) => (one.ok ? 'opened' : one.failure.code)).toSorted()).toEqual(['busy', 'opened'])
+    expect(archives.list()).toHaveLength(1)
+    for (const { id } of archives.list()) archives.close(id)
   })
 
   test('that is broken is answered, and no job stays', async () => {

@@ -19,7 +19,7 @@ export interface OpenedArchives {
    * Nothing of its content is read but what says what it is; an archive of images that is packed as a whole is unpacked.
    * @param path absolute; that of an OCI layout's folder or of the index in it
    * @returns the ids under which it is listed, null when its unpacking was cancelled, or `archive-missing`,
-   *   `archive-invalid`, `archive-digest`, `archive-no-room`, `tool-missing`
+   *   `archive-invalid`, `archive-digest`, `archive-no-room`, `tool-missing`, or what starting it was answered
    */
   open(path: string): Promise<Result<string[] | null>>
   /** Takes one off the list; the file stays. */
@@ -28,9 +28,9 @@ export interface OpenedArchives {
   source(id: string): TreeSource | null
 }
 
-/** Starts an archive's unpacking as a job, which a person sees and can cancel. `title` is the file's name. */
+/** Starts an archive's unpacking as a job, which a person sees and can cancel: `busy` while the same is unpacked. */
 export type StartUnpacking = (
-  title: string,
+  path: string,
   run: UnpackImages,
 ) => Result<{ ending: Promise<JobEnding<ArchivedImage[] | null>> }>
 
@@ -81,7 +81,7 @@ async function entriesOf(path: string, startUnpacking: StartUnpacking): Promise<
   if (!looked.ok) return looked
   let images = looked.value
   if (typeof images === 'function') {
-    const started = startUnpacking(basename(path), images)
+    const started = startUnpacking(path, images)
     if (!started.ok) return started
     const ending = await started.value.ending
     if (ending.state === 'cancelled') return ok(null)
