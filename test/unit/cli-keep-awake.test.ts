@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
+import { ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { build } from 'vite'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createReporter } from '../../src/main/cli/reporter'
 import { runJob } from '../../src/main/cli/run-job'
 import { keepAwake } from '../../src/main/cli/keep-awake'
@@ -75,11 +75,15 @@ describe('while a drive is written', () => {
     await expect.poll(noted).toContain(words)
     letSleep()
     process.env['PATH'] = join(folder, 'nothing')
+    // A signal to a program that is not there would reach another one.
+    const kill = vi.spyOn(ChildProcess.prototype, 'kill').mockReturnValue(false)
     keepAwake('linux')()
     keepAwake('darwin')()
     keepAwake('win32')()
     process.env['PATH'] = `${folder}:${path}`
     await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(kill).not.toHaveBeenCalled()
+    kill.mockRestore()
   })
 
   test('on macOS by caffeinate, as long as this process', async () => {

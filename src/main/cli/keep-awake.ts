@@ -19,8 +19,9 @@ export function keepAwake(platform: NodeJS.Platform = process.platform): () => v
   keeper.stdin.on('error', () => undefined)
   return () => {
     keeper.stdin.end()
-    // caffeinate reads no input.
-    if (platform === 'darwin') keeper.kill()
+    // caffeinate reads no input. One that could not be started has no number, but in this very turn Node.js would signal
+    // whichever stands in its place (libuv, uv_process_kill), which may be 0: all of our own group.
+    if (platform === 'darwin' && keeper.pid !== undefined) keeper.kill()
   }
 }
 
