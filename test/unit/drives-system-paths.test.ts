@@ -1,9 +1,37 @@
-import { describe, expect, test } from 'vitest'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { linkedSystemPaths } from '../../src/main/drives/linux/system-paths'
 
 const nothing = (): Promise<string> => Promise.reject(new Error('ENOENT'))
 const nobody = (): Promise<string[]> => Promise.resolve([])
 const asNamed = (path: string): Promise<string> => Promise.resolve(path)
+
+describe('files of settings that a command line names', () => {
+  let folder = ''
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'slipway-settings-'))
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+  const rootsBy = (path: string): Promise<string[]> =>
+    linkedSystemPaths(undefined, asNamed, () => Promise.resolve([`dockerd\0--config-file=${path}\0`]))
+
+  test('are read', async () => {
+    const path = join(folder, 'daemon.json')
+    await writeFile(path, '{"data-root": "/mnt/engine"}')
+    expect(await rootsBy(path)).toContain('/mnt/engine')
+  })
+
+  test('hold nothing up that are a pipe, without an end, or too long', async () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const long = join(folder, 'long.json')
+    await writeFile(long, `{"data-root": "/mnt/engine"}${' '.repeat(2 * 1024 * 1024)}`)
+    for (const path of [pipe, '/dev/zero', long]) expect(await rootsBy(path)).not.toContain('/mnt/engine')
+  })
+})
 
 describe('paths of the system that no mountpoint names', () => {
   test('are none where its folders are folders', async () => {

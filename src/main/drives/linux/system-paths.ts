@@ -1,4 +1,5 @@
-import { readdir, readFile, realpath } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, readdir, readFile, realpath } from 'node:fs/promises'
 import { engineRoots } from './engine-roots'
 
 /** Folders that the system runs from. A link in the place of one leads to where it really is. */
@@ -16,7 +17,7 @@ const folders = [
  * @param commandLines of all processes; tests give their own
  */
 export async function linkedSystemPaths(
-  readText: (path: string) => Promise<string> = (path) => readFile(path, 'utf8'),
+  readText: (path: string) => Promise<string> = readSettings,
   resolve: (path: string) => Promise<string> = (path) => realpath(path),
   commandLines: () => Promise<string[]> = readCommandLines,
 ): Promise<string[]> {
@@ -24,6 +25,25 @@ export async function linkedSystemPaths(
   // A folder that is no link lies on a mount that its own name tells.
   const linked = real.filter((path, index) => path !== folders[index] && !isBelow(path, folders))
   return [...linked, ...(await engineRoots(readText, await commandLines()))]
+}
+
+/** Bytes of the longest file of settings that is read; theirs have a few hundred. */
+const LONGEST_SETTINGS = 1024 * 1024
+
+/**
+ * Reads a file that any process may have named in its command line, and root reads: neither a pipe that nobody writes
+ * to nor a file without an end holds this up.
+ */
+async function readSettings(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const found = await file.stat()
+    if (!found.isFile() || found.size > LONGEST_SETTINGS) throw new Error('no file of settings')
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(found.size), 0, found.size, 0)
+    return buffer.toString('utf8', 0, bytesRead)
+  } finally {
+    await file.close()
+  }
 }
 
 async function readCommandLines(): Promise<string[]> {
