@@ -80,18 +80,10 @@ async function recognise(
   }
   const unpacked = await unpackVirtualDisk(file, path, virtual.value.format, signal)
   if (!unpacked.ok) return unpacked
-  const { disk, remove } = unpacked.value
   const { dev } = await file.stat({ bigint: true })
   await file.close()
-  const raw = await rawSource(disk, path, everything)
-  return ok({
-    ...raw,
-    device: deviceNumber(dev),
-    async close() {
-      await raw.close()
-      await remove()
-    },
-  })
+  const raw = await rawSource(unpacked.value, path, everything)
+  return ok({ ...raw, device: deviceNumber(dev) })
 }
 
 async function readStart(file: FileHandle): Promise<Buffer> {

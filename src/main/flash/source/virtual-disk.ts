@@ -117,7 +117,7 @@ export function namesOtherFiles(facts: object, own: string): boolean {
  * @param format as `inspectVirtualDisk` told it
  * @param signal kills qemu-img
  * @param base folder for the file; tests give their own
- * @returns the open file of plain bytes, and what removes it; `disk-damaged`, `no-space`. Throws the signal's reason
+ * @returns the open file of plain bytes, which has no name any more; `disk-damaged`, `no-space`. Throws the signal's reason
  */
 export async function unpackVirtualDisk(
   image: FileHandle,
@@ -125,7 +125,7 @@ export async function unpackVirtualDisk(
   format: string,
   signal: AbortSignal,
   base?: string,
-): Promise<Result<{ disk: FileHandle; remove: () => Promise<void> }>> {
+): Promise<Result<FileHandle>> {
   const { name, stdio } = handOver(image, path)
   const options = { stdio, reject: false, cancelSignal: signal, env: { LC_ALL: 'C' } } as const
   // Whatever the file says by now, nothing behind it is opened.
@@ -144,13 +144,18 @@ export async function unpackVirtualDisk(
   const tooSmall = await noSpace()
   if (tooSmall !== null) return tooSmall
   const folder = await mkdtemp(join(place, 'slipway-unpack-'))
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
-  const target = join(folder, 'disk.img')
-  const ended = await execa('qemu-img', ['convert', '-O', 'raw', source, target], options)
-  if (ended.exitCode === 0) return ok({ disk: await open(target, constants.O_RDONLY), remove })
-  // Somebody else may have filled it meanwhile; what is free is told as it was then.
-  const full = /no space left on device/i.test(ended.stderr) ? await noSpace() : null
-  await remove()
+  let full: Result<never> | null
+  let ended
+  try {
+    const target = join(folder, 'disk.img')
+    ended = await execa('qemu-img', ['convert', '-O', 'raw', source, target], options)
+    if (ended.exitCode === 0) return ok(await open(target, constants.O_RDONLY))
+    // Somebody else may have filled it meanwhile; what is free is told as it was then.
+    full = /no space left on device/i.test(ended.stderr) ? await noSpace() : null
+  } finally {
+    // As large as a disk: it is not to outlive this program, however that ends.
+    await rm(folder, { recursive: true, force: true })
+  }
   signal.throwIfAborted()
   return full ?? damaged(path, name, ended.stderr)
 }
