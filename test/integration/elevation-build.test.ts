@@ -8,6 +8,7 @@ import { buildWithKernelEngine } from '../../src/main/convert/kernel/engine'
 import { findKernelTools } from '../../src/main/convert/kernel/tools'
 import { decodeMbr } from '../../src/main/disk/mbr'
 import { setHelperPaths } from '../../src/main/elevation/helper-client'
+import { MACHINE_DIRECTORY } from '../../src/main/helper/sandbox'
 import type { Result } from '../../src/shared/failure'
 import {
   checkFileSystem,
@@ -214,6 +215,22 @@ describe('the HOWTO’s image', () => {
       },
     })
     expect(killed).toMatchObject({ ok: false, failure: { code: 'helper-lost' } })
+  })
+
+  test('says which program died in the middle', async () => {
+    await makeDiskFile(disk)
+    let isKilled = false
+    const built = await buildDisk(tar, {
+      sizeBytes: 3000 * MIB,
+      onProgress: (bytes) => {
+        if (bytes < 100 * MIB || isKilled) return
+        isKilled = true
+        void processesNaming(`--directory=${MACHINE_DIRECTORY}`).then((pids) => {
+          for (const pid of pids) process.kill(pid, 'SIGKILL')
+        })
+      },
+    })
+    expect(built).toMatchObject({ ok: false, failure: { code: 'tool-failed', facts: { tool: 'tar' } } })
   })
 
   test('is refused by a disk that turns out too small, with what is needed', async () => {

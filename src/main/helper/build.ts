@@ -171,7 +171,8 @@ async function copy({ request, job, tools }: Build): Promise<Result<null>> {
       received += bytes.length
       job.progress('copy', received, null)
       if (ended.signal.aborted) break
-      if (!stdin.write(bytes)) await Promise.race([once(stdin, 'drain'), program.finished])
+      // Of a program that has ended, its exit code says why; EPIPE would not.
+      if (!stdin.write(bytes)) await Promise.race([once(stdin, 'drain').catch(() => null), program.finished])
     }
   } finally {
     stdin.end()
