@@ -162,6 +162,8 @@ async function spawn([program = '', ...words]: string[]): Promise<Result<null>> 
     reject: false,
     stdin: 'ignore',
     stdout: 'ignore',
+    // Of a shell that pkexec(1) made root: the helper would take it for whoever asked.
+    env: { PKEXEC_UID: undefined },
   })
   return exitCode === 0 ? ok(null) : fail('helper-lost', { detail: stderr })
 }
