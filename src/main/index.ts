@@ -161,5 +161,12 @@ if (app.requestSingleInstanceLock()) {
     if (window?.isMinimized() === true) window.restore()
     window?.focus()
   })
-  void app.whenReady().then(start)
+  app
+    .whenReady()
+    .then(start)
+    .catch((error: unknown) => {
+      // Without a window it would hold the lock, and every further start would end without a word.
+      dialog.showErrorBox('Slipway cannot start', error instanceof Error ? error.message : String(error))
+      app.exit(1)
+    })
 } else app.quit()
