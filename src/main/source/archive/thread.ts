@@ -122,6 +122,8 @@ async function answerQuestions(
 ): Promise<void> {
   const progress = throttled((bytesDone) => post({ type: 'progress', bytesDone }))
   const index = await indexLayers(layers, whiteouts, path, signal, progress)
+  // What was asked meanwhile is not heard by those who listen from now on.
+  signal.throwIfAborted()
   const wanted = new Promise<void>((resolve, reject) => {
     signal.addEventListener('abort', () => resolve())
     port.on('message', (message: ToThread) => {
