@@ -1,21 +1,28 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vitest/config'
 
+/** Limits of milliseconds are against what never ends: a machine that is several times slower fails nothing. */
+const patience = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 20_000 } } }
+
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { ...patience, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
         // Disk formats: may call e2fsck, debugfs, mtools; some take seconds.
-        test: { name: 'formats', include: ['test/formats/**/*.test.ts'], testTimeout: 120_000 },
+        test: { ...patience, name: 'formats', include: ['test/formats/**/*.test.ts'], testTimeout: 120_000 },
       },
       {
         plugins: [react()],
-        test: { name: 'window', include: ['test/window/**/*.test.tsx'], environment: 'happy-dom' },
+        test: {
+          ...patience,
+          ...{ name: 'window', include: ['test/window/**/*.test.tsx'], environment: 'happy-dom' },
+        },
       },
       {
         // Real engine, loop devices, QEMU, polkit: one file after the other.
         test: {
+          ...patience,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           fileParallelism: false,
@@ -44,6 +51,7 @@ export default defineConfig({
       },
       {
         test: {
+          ...patience,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,

@@ -50,6 +50,7 @@ export async function leakedContainers(host) {
     '--format',
     '{{.Names}}',
   ])
+  if (listing.code !== 0) throw new Error(`the engine could not be asked: ${listing.stderr}`)
   return lines(listing.stdout).map((name) => `container ${name}`)
 }
 
@@ -103,6 +104,7 @@ async function mounts(workspace) {
 
 async function loopDevices(workspace) {
   const listing = await run('losetup', ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'])
+  if (listing.code !== 0) throw new Error(`losetup could not be asked: ${listing.stderr}`)
   return lines(listing.stdout).flatMap((line) => {
     const [device, file = ''] = line.split(' ')
     const what = `loop device ${device} of ${file}`

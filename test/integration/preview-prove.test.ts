@@ -172,7 +172,7 @@ test('a machine that switches itself off before it was up', async () => {
 test('a hang is decided by the clock, with the last rows and the picture', async () => {
   await writeTinyDisk(disk, 'Loading for ever')
   await record(['bios'])
-  const { code, answer } = await prove('--timeout', '6')
+  const { code, answer } = await prove('--timeout', '15')
   expect([code, answer]).toMatchObject([1, failing('hang')])
   await expectKept(answer, 'hang', /Loading for ever/)
 })
@@ -180,7 +180,7 @@ test('a hang is decided by the clock, with the last rows and the picture', async
 test('a picture that cannot be read is no hang and no proof: it has an exit code of its own', async () => {
   await writeTinyDisk(disk, 'no letters', 'draw')
   await record(['bios'])
-  const { code, answer } = await prove('--timeout', '6')
+  const { code, answer } = await prove('--timeout', '15')
   expect([code, answer.failure]).toMatchObject([
     4,
     { code: 'proof-incomplete', facts: { boots: [{ firmware: 'bios', outcome: 'picture' }] } },

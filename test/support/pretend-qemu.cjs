@@ -26,6 +26,7 @@ if (process.env.PRETEND_KVM === 'locked') {
 if (process.env.PRETEND_KVM === 'killed') process.kill(process.pid, 'SIGKILL')
 
 let status = 'running'
+let stop = null
 createServer().listen(valueOf('-vnc')[0].replace('unix:', ''))
 connect(serial)
 const socket = connect(control)
@@ -37,6 +38,8 @@ socket.on('data', (bytes) => {
     if (execute === 'query-status') value = { status }
     if (execute === 'query-blockstats') value = [{ stats: { rd_operations: lie === 'still' ? 0 : 1 } }]
     if (execute === 'screendump') {
+      // Once it was seen alive, and whoever looked has begun to watch it.
+      if (lie === 'internal-error') stop ??= setTimeout(stopByError, 600)
       const [width, height] = ['no-life', 'abort'].includes(lie) ? [640, 480] : [720, 400]
       writeFileSync(
         facts.filename,
@@ -48,9 +51,8 @@ socket.on('data', (bytes) => {
   }
 })
 if (lie === 'abort') setTimeout(() => process.abort(), 100)
-if (lie === 'internal-error') {
-  setTimeout(() => {
-    status = 'internal-error'
-    socket.write('{"event": "STOP"}\n')
-  }, 600)
+
+function stopByError() {
+  status = 'internal-error'
+  socket.write('{"event": "STOP"}\n')
 }

@@ -20,6 +20,13 @@ async function untilCancelled(context: JobContext) {
   return ok('never')
 }
 
+/** A promise, and what fulfils it. */
+function gate(): [Promise<void>, () => void] {
+  let open: () => void = () => undefined
+  const promise = new Promise<void>((resolve) => (open = resolve))
+  return [promise, () => open()]
+}
+
 describe('job manager', () => {
   it('ends with the value, after the clean-ups in reverse order', async () => {
     const order: string[] = []
@@ -107,15 +114,19 @@ describe('job manager', () => {
 
   it('says that a job which finished in spite of a cancel has finished', async () => {
     const manager = createJobManager()
+    const [begun, begin] = gate()
+    const [finished, finish] = gate()
     const job = start(
       manager,
       work(async () => {
-        await sleep(20)
+        begin()
+        await finished
         return ok('whole')
       }),
     )
-    await sleep(5)
-    manager.cancel(job.id)
+    await begun
+    expect(manager.cancel(job.id).ok).toBe(true)
+    finish()
     expect(await job.ending).toEqual({ state: 'succeeded', value: 'whole' })
   })
 

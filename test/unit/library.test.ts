@@ -193,12 +193,12 @@ describe('openLibrary', () => {
     const listener = vi.fn<(disks: { name: string; present: boolean }[]) => void>()
     const end = library.subscribe(listener)
     try {
-      await vi.waitFor(() => expect(listener).toHaveBeenLastCalledWith([]))
+      await expect.poll(() => listener.mock.lastCall).toEqual([[]])
       const disk = await makeDisk('a.img')
       await openLibrary(join(folder, 'data'), () => undefined).add(disk)
-      await vi.waitFor(() => expect(listener.mock.lastCall?.[0]).toMatchObject([{ present: true }]))
+      await expect.poll(() => listener.mock.lastCall?.[0]).toMatchObject([{ present: true }])
       await rm(disk.path)
-      await vi.waitFor(() => expect(listener.mock.lastCall?.[0]).toMatchObject([{ present: false }]))
+      await expect.poll(() => listener.mock.lastCall?.[0]).toMatchObject([{ present: false }])
     } finally {
       end()
     }

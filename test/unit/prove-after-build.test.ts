@@ -50,7 +50,7 @@ async function build(
   } as unknown as Services)
   const settings = { ...defaultBuildSettings, prove: asked }
   expect(await handlers.buildDisk({ imageId: 'image', settings })).toMatchObject({ ok: true })
-  await vi.waitFor(() => expect(jobs.list().some(({ state }) => state === 'queued')).toBe(false))
+  await expect.poll(() => jobs.list().some(({ state }) => state === 'queued')).toBe(false)
   // The proof follows the ending by a few turns.
   await new Promise((resolve) => setTimeout(resolve, 20))
   return jobs.list()

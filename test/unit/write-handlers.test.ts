@@ -64,7 +64,7 @@ for (const file of [null, '/media/ada/server.tar'])
       eject: true,
     })
     expect(answer.ok).toBe(true)
-    await vi.waitFor(() => expect(buildOntoDrives).toHaveBeenCalledTimes(1))
+    await expect.poll(() => vi.mocked(buildOntoDrives).mock.calls.length).toBe(1)
     const input = vi.mocked(buildOntoDrives).mock.calls[0]?.[1]
     expect(input).toMatchObject({ settings, verify: true, eject: true })
     expect(input?.source).toBe(tree)

@@ -1,5 +1,5 @@
 import { fireEvent, screen } from '@testing-library/react'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { change, chooseIn, entryOf, isEnabled, openWindow, press } from './support/open-window'
 import { defaultBuildSettings } from '../../src/shared/image'
 import {
@@ -105,9 +105,7 @@ describe('the proof after a build', () => {
     await chooseIn('Images', MACHINE)
     expect(checkbox().checked).toBe(false)
     await change(() => checkbox().click())
-    await vi.waitFor(() =>
-      expect(fake.inputsOf('saveSettings').at(-1)?.settings).toMatchObject({ prove: true }),
-    )
+    await expect.poll(() => fake.inputsOf('saveSettings').at(-1)?.settings).toMatchObject({ prove: true })
     await press('Build disk')
     expect(fake.inputsOf('buildDisk')[0]?.settings.prove).toBe(true)
   })
