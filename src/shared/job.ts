@@ -28,6 +28,8 @@ export const jobTargetSchema = z.object({
   /** `/dev/sdb` */
   device: z.string(),
   state: z.enum(['waiting', 'write', 'verify', 'done', 'failed']),
+  /** Its ends were blanked: what was on it is lost, and until it is done it holds no usable disk. */
+  isBegun: z.boolean(),
   /** Of its current step, 0 to 1; null while unknown. */
   fraction: z.number().nullable(),
   /** The drive has not answered for a while. */

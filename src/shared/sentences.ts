@@ -2,7 +2,7 @@ import { formatBytes, formatDuration } from './amounts'
 import type { RefusalReason } from './drive'
 import { refusalReasons } from './drive'
 import { assertNever, type Failure, type FailureFacts } from './failure'
-import type { JobPhase } from './job'
+import type { JobPhase, JobTarget } from './job'
 import { cameUp, verdictOf, type BootOutcome, type MachineFirmware, type Proof } from './proof'
 
 /** A failure in plain English: what happened, what is left as it was, what to do. Each is one or more whole sentences; `remedy` is empty only where nothing can be done. */
@@ -111,7 +111,22 @@ function isReason(text: string): text is RefusalReason {
 
 const nothingWritten = 'Nothing was written.'
 const noDisk = 'No disk was made, and nothing is left behind.'
+/** Also said by the terminal of a job that was cancelled. */
+export const takenAway = 'What was begun was taken away again.'
 const driveUntouched = 'Nothing was written to the drive.'
+/** What is said of failures that know nothing of drives; of a write it is untrue as soon as a drive is begun. */
+const nothingLost: readonly string[] = [nothingWritten, noDisk, takenAway]
+
+/**
+ * What became of the drives that a write began and did not finish, or null when there is none.
+ * @param targets the drives of the job
+ */
+export function describeUnfinished(targets: readonly JobTarget[]): string | null {
+  if (!targets.some(({ isBegun, state }) => isBegun && state !== 'done')) return null
+  return targets.length === 1
+    ? 'The drive is blank at its beginning and holds no usable disk.'
+    : 'Drives that were begun and not finished are blank at their beginning and hold no usable disk.'
+}
 
 /** Sentences on the boots with this verdict; empty where there are none. */
 function describeBoots(
@@ -126,11 +141,18 @@ function describeBoots(
 }
 
 /**
- * The sentences for a failure. There is one for every code: the switch does
- * not compile otherwise.
+ * The sentences for a failure.
  * @param failure code and facts
+ * @param targets the drives of the job that failed, where it was a write
  */
-export function describeFailure(failure: Failure): FailureText {
+export function describeFailure(failure: Failure, targets: readonly JobTarget[] = []): FailureText {
+  const text = textOf(failure)
+  const unfinished = nothingLost.includes(text.kept) ? describeUnfinished(targets) : null
+  return unfinished === null ? text : { ...text, kept: unfinished }
+}
+
+/** There are sentences for every code: the switch does not compile otherwise. */
+function textOf(failure: Failure): FailureText {
   const { code, facts } = failure
   switch (code) {
     case 'engine-absent':
@@ -362,7 +384,7 @@ export function describeFailure(failure: Failure): FailureText {
     case 'tool-failed':
       return {
         happened: `The program ${facts.tool} failed${facts.exitCode === null ? '' : ` with exit code ${facts.exitCode}`}: ${facts.output}`,
-        kept: 'What was begun was taken away again.',
+        kept: takenAway,
         remedy: 'The log has all that it said.',
       }
     case 'elevation-refused':
@@ -530,7 +552,7 @@ export function describeFailure(failure: Failure): FailureText {
     case 'internal':
       return {
         happened: `Slipway made a mistake: ${facts.detail}`,
-        kept: 'What was begun was taken away again.',
+        kept: takenAway,
         remedy: 'Please report it with the log.',
       }
     default:

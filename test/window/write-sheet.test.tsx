@@ -178,6 +178,7 @@ describe('the write sheet', () => {
       name: 'SanDisk Ultra',
       device: '/dev/sdb',
       state: 'write',
+      isBegun: true,
       fraction: 0.4,
       failure: null,
     } as const
@@ -353,11 +354,18 @@ describe('the write sheet', () => {
   })
 
   it('follows each of several drives, and says of each how it ended', async () => {
-    const state = { fraction: 0.4, stalled: false, failure: null }
+    const state = { isBegun: true, fraction: 0.4, stalled: false, failure: null }
     const targets: JobTarget[] = [
       { name: 'SanDisk Ultra', device: '/dev/sdb', state: 'write', ...state },
       {
-        ...{ name: 'Kingston', device: '/dev/sdc', state: 'failed', fraction: 0.1, stalled: false },
+        ...{
+          name: 'Kingston',
+          device: '/dev/sdc',
+          state: 'failed',
+          isBegun: true,
+          fraction: 0.1,
+          stalled: false,
+        },
         failure: { code: 'drive-gone', facts: { device: '/dev/sdc' } },
       },
     ]
@@ -380,6 +388,24 @@ describe('the write sheet', () => {
     await change(() => fake.set('jobs', [end]))
     expect(screen.getByRole('alert').textContent).toContain('1 of 2 drives could not be written')
     expect(list()[0]).toContain('Written and compared')
+  })
+
+  it.each([
+    [true, 'The drive is blank at its beginning and holds no usable disk.'],
+    [false, 'No disk was made, and nothing is left behind.'],
+  ])('says what a failure leaves of a drive, begun or not: %s', async (isBegun, kept) => {
+    const fake = await openSheet({ ...fullTopics, jobs: [flashJob] })
+    const target = { name: 'SanDisk Ultra', device: '/dev/sdb', state: 'write', isBegun } as const
+    const end: JobSnapshot = {
+      ...ended(flashJob, 'cancelled'),
+      ...{ state: 'failed', failure: { code: 'engine-lost', facts: { detail: 'socket hang up' } } },
+      targets: [{ ...target, fraction: 0.4, stalled: false, failure: null }],
+    } as JobSnapshot
+    await change(() => fake.set('jobs', [end]))
+    expect(screen.getByRole('alert').textContent).toContain(kept)
+    await press('Close')
+    await press('What to do')
+    expect(screen.getByRole('alert').textContent).toContain(kept)
   })
 
   it('writes an image file that the main process opened', async () => {

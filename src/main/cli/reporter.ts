@@ -1,7 +1,7 @@
 import type { Failure } from '../../shared/failure'
 import { overallFraction, type JobSnapshot, type JobTarget } from '../../shared/job'
 import { formatBytes, formatDuration } from '../../shared/amounts'
-import { describeFailure, phaseTitle } from '../../shared/sentences'
+import { describeFailure, describeUnfinished, phaseTitle, takenAway } from '../../shared/sentences'
 
 /** The exit codes of the terminal form; `slipway --help` names them. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unproven: 4, cancelled: 130 } as const
@@ -20,9 +20,9 @@ export interface Reporter {
   log(line: string): void
   /** The end: the object for --json, the text for people. */
   succeed(value: object, text: string): ExitCode
-  /** A failure; `more` is added to the object for --json. */
-  fail(failure: Failure, more?: object): ExitCode
-  cancelled(): ExitCode
+  /** A failure; `more` is added to the object for --json, `targets` are the drives of a write. */
+  fail(failure: Failure, more?: object, targets?: readonly JobTarget[]): ExitCode
+  cancelled(targets?: readonly JobTarget[]): ExitCode
   usage(message: string, hint: string): ExitCode
 }
 
@@ -127,8 +127,8 @@ export function createReporter(json: boolean, stdout: Output, stderr: Output): R
       clear()
       return exitCodes.done
     },
-    fail(failure, more = {}) {
-      const text = describeFailure(failure)
+    fail(failure, more = {}, targets = []) {
+      const text = describeFailure(failure, targets)
       if (json) jsonLine(stdout, { ok: false, failure, text, ...more })
       else {
         const tail = log.slice(-LOG_TAIL)
@@ -137,9 +137,9 @@ export function createReporter(json: boolean, stdout: Output, stderr: Output): R
       }
       return exitCodeOf(failure)
     },
-    cancelled() {
+    cancelled(targets = []) {
       if (json) jsonLine(stdout, { ok: false, cancelled: true })
-      else line(stderr, 'Cancelled. What was begun was taken away again.')
+      else line(stderr, `Cancelled. ${describeUnfinished(targets) ?? takenAway}`)
       return exitCodes.cancelled
     },
     usage(message, hint) {

@@ -44,8 +44,8 @@ export async function runJob<T>(
     case 'succeeded':
       return onSuccess(ending.value)
     case 'failed':
-      return reporter.fail(ending.failure, more())
+      return reporter.fail(ending.failure, more(), targets)
     case 'cancelled':
-      return reporter.cancelled()
+      return reporter.cancelled(targets)
   }
 }

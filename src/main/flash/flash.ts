@@ -97,7 +97,14 @@ export function writeDrives(
   { send, fractionRead, ...about }: DriveData,
 ): Promise<Result<null>> {
   const request: FlashRequest = { type: 'flash', targets: [...targets], ...about, verify, eject }
-  context.targets?.(targets.map(({ drive }) => targetOf(drive, null)))
+  let states: readonly TargetState[] = []
+  let begun: readonly boolean[] = []
+  const show = (): void => {
+    context.targets?.(
+      targets.map(({ drive }, index) => targetOf(drive, states[index] ?? null, begun[index] ?? false)),
+    )
+  }
+  show()
   context.phase('elevate')
   return runHelperJob(
     {
@@ -109,15 +116,21 @@ export function writeDrives(
       },
     },
     request,
-    send,
-    (states) => {
-      context.targets?.(targets.map(({ drive }, index) => targetOf(drive, states[index] ?? null)))
+    (sendData) => {
+      // Data is asked for when the helper blanks what it claimed; what failed until now it leaves as it is.
+      begun = targets.map((_, index) => states[index]?.state !== 'failed')
+      show()
+      return send(sendData)
+    },
+    (told) => {
+      states = told
+      show()
     },
   )
 }
 
-function targetOf(drive: DriveIdentity, state: TargetState | null): JobTarget {
-  const about = { name: driveName(drive), device: drive.device }
+function targetOf(drive: DriveIdentity, state: TargetState | null, isBegun: boolean): JobTarget {
+  const about = { name: driveName(drive), device: drive.device, isBegun }
   if (state === null) return { ...about, state: 'waiting', fraction: null, stalled: false, failure: null }
   const { bytesDone, bytesTotal, stalled, failure } = state
   const fraction = bytesTotal === null || bytesTotal === 0 ? null : Math.min(1, bytesDone / bytesTotal)

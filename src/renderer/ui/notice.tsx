@@ -2,6 +2,7 @@ import type { ReactNode } from 'react'
 import { useApi } from '../api/api'
 import type { Failure } from '../../shared/failure'
 import type { CallInput } from '../../shared/ipc/contract'
+import type { JobTarget } from '../../shared/job'
 import { describeFailure } from '../../shared/sentences'
 import { Button } from './button'
 import { NoticeIcon } from './icons'
@@ -37,10 +38,16 @@ export function HelpButton({ page, children }: { page: HelpPage; children: React
 
 /**
  * A failure in its three sentences, and buttons that do something about it.
+ * @param targets the drives of the job that failed, where it was a write
  * @param actions buttons, beside the one for help that some failures have
  */
-export function FailureNotice({ failure, actions }: { failure: Failure; actions?: ReactNode }) {
-  const text = describeFailure(failure)
+export function FailureNotice(props: {
+  failure: Failure
+  targets?: readonly JobTarget[] | undefined
+  actions?: ReactNode
+}) {
+  const { failure, targets, actions } = props
+  const text = describeFailure(failure, targets)
   const help = helpFor(failure)
   return (
     <div className={styles.notice} role="alert">

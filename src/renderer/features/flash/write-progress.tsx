@@ -24,7 +24,7 @@ export function WriteProgress({ job }: { job: JobSnapshot }) {
 }
 
 function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
-  if (job.state === 'failed') return <FailureNotice failure={job.failure} />
+  if (job.state === 'failed') return <FailureNotice failure={job.failure} targets={job.targets} />
   if (job.state === 'cancelled') {
     return (
       <Notice>

@@ -46,7 +46,7 @@ export function JobPanel(props: {
         </ListBox>
       )}
       <div className={styles.detail}>
-        {shown.state === 'failed' && <FailureNotice failure={shown.failure} />}
+        {shown.state === 'failed' && <FailureNotice failure={shown.failure} targets={shown.targets} />}
         <JobLog key={shown.id} jobId={shown.id} isActive={isActive(shown)} />
       </div>
     </div>

@@ -13,7 +13,7 @@ export function jobHeadline(job: JobSnapshot): string {
     case 'cancelling':
       return job.kind === 'preview' ? 'Stopping' : 'Cancelling'
     case 'cancelled':
-      return job.kind === 'preview' ? 'The machine was stopped' : 'Cancelled, and cleaned up'
+      return cancelledWords[job.kind] ?? 'Cancelled, and cleaned up'
     case 'failed':
       return describeFailure(job.failure).happened
     case 'succeeded':
@@ -21,6 +21,12 @@ export function jobHeadline(job: JobSnapshot): string {
         ? 'Written and compared. The sticks may be pulled'
         : endings[job.kind]
   }
+}
+
+const cancelledWords: Partial<Record<JobSnapshot['kind'], string>> = {
+  preview: 'The machine was stopped',
+  // Of a stick that was begun nothing comes back.
+  flash: 'Writing was cancelled',
 }
 
 const endings: Record<JobSnapshot['kind'], string> = {
