@@ -481,7 +481,10 @@ function textOf(failure: Failure): FailureText {
     case 'drives-failed':
       return {
         happened: `${facts.failed.length} of ${facts.total} drives could not be written: ${facts.failed.join(', ')}.`,
-        kept: 'The others are written. Those that failed hold no usable disk, or are as they were.',
+        kept:
+          facts.failed.length === facts.total
+            ? 'They hold no usable disk, or are as they were.'
+            : 'The others are written. Those that failed hold no usable disk, or are as they were.',
         remedy: 'Look at what is said of each, and write those again.',
       }
     case 'confirmation-wrong':

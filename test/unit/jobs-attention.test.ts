@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { createAttention } from '../../src/main/jobs/attention'
-import type { JobSnapshot } from '../../src/shared/job'
+import type { JobSnapshot, JobTarget } from '../../src/shared/job'
 
 const base = { id: 'a', kind: 'flash', title: 'SanDisk Ultra', startedAt: 0, diskId: null } as const
 const running = (fraction: number | null, id = 'a'): JobSnapshot => ({
@@ -61,6 +61,24 @@ test('a failure is told, a cancel is not, and neither to who looks at the window
     another([end])
     expect(seen).toEqual(['awake', 0.5, 'may sleep', null])
   }
+})
+
+test('of several drives those that failed are named as not written', () => {
+  const tell = follow()
+  const target = { isBegun: true, fraction: 1, stalled: false, failure: null }
+  const targets: JobTarget[] = [
+    { ...target, name: 'SanDisk Ultra', device: '/dev/sdb', state: 'done' },
+    { ...target, name: 'Kingston', device: '/dev/sdc', state: 'failed' },
+  ]
+  const title = 'SanDisk Ultra, Kingston'
+  tell([{ ...running(0.5), title }])
+  tell([
+    {
+      ...{ ...base, title, targets, state: 'failed', endedAt: 9 },
+      failure: { code: 'drives-failed', facts: { failed: ['/dev/sdc'], total: 2 } },
+    },
+  ])
+  expect(seen).toContain('Kingston: not written. 1 of 2 drives could not be written: /dev/sdc.')
 })
 
 test('of several writes the icon shows the one that is least far, until the last has ended', () => {

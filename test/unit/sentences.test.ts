@@ -116,6 +116,13 @@ describe('describeFailure', () => {
     )
   })
 
+  it('speaks of other drives where there are others', () => {
+    const kept = (total: number): string =>
+      describeFailure({ code: 'drives-failed', facts: { failed: ['/dev/sdb', '/dev/sdc'], total } }).kept
+    expect(kept(3)).toContain('The others are written.')
+    expect(kept(2)).not.toContain('others')
+  })
+
   it('never asks for less than is needed', () => {
     const { remedy } = describeFailure({ code: 'size-too-small', facts: examples['size-too-small'] })
     expect(remedy).toContain('1.24')

@@ -53,6 +53,9 @@ function announce(job: JobSnapshot, surface: AttentionSurface): void {
   if (surface.isWindowFocused()) return
   if (job.state === 'succeeded') surface.notify(`${job.title}: written and compared`, 'It may be pulled.')
   else if (job.state === 'failed') {
-    surface.notify(`${job.title}: not written`, describeFailure(job.failure).happened)
+    // Of several drives some may be written.
+    const names = (job.targets ?? []).filter(({ state }) => state !== 'done').map(({ name }) => name)
+    const title = names.length === 0 ? job.title : names.join(', ')
+    surface.notify(`${title}: not written`, describeFailure(job.failure).happened)
   }
 }
