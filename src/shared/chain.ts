@@ -97,8 +97,7 @@ export function chainOf(
       ...{ name: 'disk', state: 'added', note: null },
       value: {
         kind: 'bytes',
-        bytes:
-          settings.sizeBytes ?? defaultDiskBytes(facts.sizeBytes) + swapRoom(settings.machine).defaultBytes,
+        bytes: settings.sizeBytes ?? defaultDiskBytes(facts.sizeBytes) + swapRoom(settings).defaultBytes,
       },
     },
     { name: 'partition', state: 'added', note: null, value: text(settings.table.toUpperCase()) },

@@ -261,15 +261,16 @@ export function unmetSettings(facts: ImageFacts, machine: MachineSettings): Equi
 
 /**
  * What a swap file, which the machine makes for itself, adds to the sizes below. The smallest disk has no room for it
- * where the root grows: it may find that on the drive.
- * @param machine what was chosen
+ * where the root grows: it may find that on the drive. A disk of data alone has none.
+ * @param settings what was chosen
  * @returns bytes for `neededDiskBytes`, and for `defaultDiskBytes` and `headroom`
  */
-export function swapRoom({ swapBytes, growRoot }: MachineSettings): {
+export function swapRoom({ boot, machine }: Pick<BuildSettings, 'boot' | 'machine'>): {
   neededBytes: number
   defaultBytes: number
 } {
-  return { neededBytes: growRoot ? 0 : (swapBytes ?? 0), defaultBytes: swapBytes ?? 0 }
+  const swapBytes = boot ? (machine.swapBytes ?? 0) : 0
+  return { neededBytes: machine.growRoot ? 0 : swapBytes, defaultBytes: swapBytes }
 }
 
 const MIB = 1024 * 1024

@@ -5,7 +5,7 @@ import { hostnameOf, planBuild } from '../../src/main/convert/plan'
 import type { InspectedImage } from '../../src/main/source/tree-source'
 import { kernelBuildRequestSchema } from '../../src/shared/helper-protocol'
 import { plainMachineSettings, type MachineSettings } from '../../src/shared/machine'
-import { defaultBuildSettings, neededDiskBytes } from '../../src/shared/image'
+import { defaultBuildSettings, neededDiskBytes, swapRoom } from '../../src/shared/image'
 import { blankFiles } from '../support/inspected'
 
 const MIB = 1024 * 1024
@@ -95,6 +95,11 @@ describe('planBuild', () => {
     expect(swapping({}, neededBytes - MIB)).toMatchObject({ failure: { facts: tooSmall } })
     // It grows on the drive.
     expect(swapping({ growRoot: true }, neededDiskBytes(image.sizeBytes)).ok).toBe(true)
+    // Nothing makes one on a disk of data.
+    const machine = { ...plainMachineSettings, swapBytes: 2048 * MIB }
+    const data = { ...defaultBuildSettings, boot: false, machine }
+    expect(swapRoom(data)).toEqual({ neededBytes: 0, defaultBytes: 0 })
+    expect(planBuild(growing, data)).toEqual(planBuild(growing, { ...data, machine: plainMachineSettings }))
   })
 
   it('tells Alpine’s RAM disk what to load', () => {

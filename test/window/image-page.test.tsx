@@ -179,6 +179,25 @@ describe('building', () => {
     expect(isEnabled('Build disk')).toBe(false)
   })
 
+  it('counts the swap file with the disk wherever a size is said', async () => {
+    const machine = { ...defaultBuildSettings.machine, swapBytes: 8_000_000_000 }
+    const fake = await openWindow(fullTopics)
+    fake.answer('readSettings', { ok: true, value: { ...defaultBuildSettings, machine } })
+    await chooseIn('Images', MACHINE)
+    expect(document.getElementById('build-note')?.textContent).toContain('10.3 GB.')
+    expect(screen.getByText('At least 9.36 GB.')).toBeTruthy()
+    await change(() => screen.getByRole('radio', { name: 'Another size' }).click())
+    const size = screen.getByRole('textbox', { name: /Size of the disk/ })
+    await change(() => {
+      fireEvent.change(size, { target: { value: '4' } })
+      fireEvent.blur(size)
+    })
+    expect(screen.getAllByText(/4 GB is too small for this image: it needs 9.36 GB/)).toHaveLength(2)
+    expect(isEnabled('Build disk')).toBe(false)
+    await press('Write to a stick directly…')
+    expect(screen.getByRole('dialog').textContent).toContain('It must hold 9.36 GB at least.')
+  })
+
   it('keeps the settings of an image while another page is shown', async () => {
     await openWindow(fullTopics)
     await chooseIn('Images', MACHINE)

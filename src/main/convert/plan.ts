@@ -88,7 +88,7 @@ export function planBuild(image: InspectedImage, settings: BuildSettings): Resul
   }
   const boot = settings.boot ? planBoot(image, settings) : ok(null)
   if (!boot.ok) return boot
-  const swap = settings.boot ? swapRoom(settings.machine) : { neededBytes: 0, defaultBytes: 0 }
+  const swap = swapRoom(settings)
   const treeBytes =
     image.measured === null || engine === 'kernel'
       ? neededDiskBytes(image.sizeBytes, settings.boot)

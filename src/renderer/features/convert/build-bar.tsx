@@ -150,6 +150,7 @@ export function BuildBar(props: {
   imageId: string
   facts: ImageFacts
   settings: BuildSettings
+  /** With what the settings add to it. */
   estimate: CallValue<'estimateBuild'>
   host: HostState | undefined
   runs: EngineArchitectures | null

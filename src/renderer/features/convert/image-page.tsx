@@ -68,7 +68,7 @@ export function ImagePage(props: ImagePageProps) {
 }
 
 function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
-  const { facts, estimate, saved } = props.inspection
+  const { facts, saved } = props.inspection
   const now = useNow()
   const [chosen, setChosen] = useState<ChainLinkName | null>(null)
   const [showsPreparation, setShowsPreparation] = useState(false)
@@ -83,7 +83,12 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
   const change = (changed: (before: BuildSettings) => BuildSettings): void =>
     props.onSettings((before) => changed(before ?? settings))
 
-  const swap = swapRoom(settings.machine)
+  const swap = swapRoom(settings)
+  const estimate = {
+    ...props.inspection.estimate,
+    neededBytes: props.inspection.estimate.neededBytes + swap.neededBytes,
+    defaultBytes: props.inspection.estimate.defaultBytes + swap.defaultBytes,
+  }
   const errors = machineErrors(settings.machine)
   const links = withErrors(
     chainOf(facts, settings, props.host?.engines[settings.engine].firmware ?? ['bios'], props.runs),
@@ -121,8 +126,8 @@ function InspectedImage(props: ImagePageProps & { inspection: Inspection }) {
           onMachine={(changed) => change((before) => ({ ...before, machine: changed(before.machine) }))}
           errors={errors}
           preparation={preparation}
-          neededBytes={estimate.neededBytes + swap.neededBytes}
-          defaultBytes={estimate.defaultBytes + swap.defaultBytes}
+          neededBytes={estimate.neededBytes}
+          defaultBytes={estimate.defaultBytes}
           host={props.host}
         />
       </Chain>
