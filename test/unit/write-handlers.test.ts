@@ -9,6 +9,7 @@ import type { Library } from '../../src/main/library/library'
 import type { TreeSource } from '../../src/main/source/tree-source'
 import { fail, ok } from '../../src/shared/failure'
 import { defaultBuildSettings } from '../../src/shared/image'
+import { describeFailure } from '../../src/shared/sentences'
 import { drivesOf } from '../../src/main/drives/linux/drives'
 import { machine, nvmeMounts, nvmeRoot, usbStick } from '../support/machine'
 
@@ -102,6 +103,10 @@ test('nothing is begun for an image or a drive that is gone', async () => {
       targets: [{ ...typed, driveKey }],
     })
   expect(await ask('other', stick.key)).toMatchObject({ ok: false, failure: { code: 'image-gone' } })
-  expect(await ask('image-1', 'other')).toMatchObject({ ok: false, failure: { code: 'drive-gone' } })
+  const gone = await ask('image-1', 'other')
+  expect(!gone.ok && describeFailure(gone.failure)).toMatchObject({
+    happened: 'There is no such drive any more.',
+    kept: 'Nothing was written.',
+  })
   expect(buildOntoDrives).not.toHaveBeenCalled()
 })

@@ -119,7 +119,7 @@ export function createWriteHandlers(
       const chosen: (FlashInputTarget & { name: string })[] = []
       for (const { driveKey, ...typed } of input.targets) {
         const drive = listed.find((one) => one.key === driveKey)
-        if (drive === undefined) return fail('drive-gone', { device: '' })
+        if (drive === undefined) return fail('not-found', { what: 'such drive any more' })
         chosen.push({ drive: identityOf(drive), name: drive.name, ...typed })
       }
       if (!(await mayErase(chosen.map(({ drive }) => drive)))) return fail('write-declined', {})
