@@ -40,6 +40,14 @@ function chosenDrives(): HTMLElement[] {
   return within(screen.getByRole('listbox', { name: DRIVES })).queryAllByRole('option', { selected: true })
 }
 
+/** What the sheet has read out. */
+function statusWords(): string {
+  return within(screen.getByRole('dialog'))
+    .getAllByRole('status')
+    .map(({ textContent }) => textContent)
+    .join('')
+}
+
 describe('the page of a drive', () => {
   it.each([
     [['large'], 'Only by the expert setting.'],
@@ -259,7 +267,7 @@ describe('the write sheet', () => {
     const fake = await openSheet({ ...fullTopics, jobs: [flashJob] })
     await change(() => fake.set('jobs', [ended(flashJob, 'cancelled')]))
     expect(screen.queryByText(/may be pulled/, { selector: '[role=dialog] *' })).toBeNull()
-    expect(screen.getByText(/the stick holds no usable disk/)).toBeTruthy()
+    expect(statusWords()).toContain('the stick holds no usable disk')
     await press('Choose again')
     expect(chosenDrives()).toHaveLength(0)
   })
@@ -381,6 +389,9 @@ describe('the write sheet', () => {
     const done = targets.map((target, index) =>
       index === 0 ? { ...target, state: 'done' as const } : target,
     )
+    const stalled = targets.map((target) => ({ ...target, stalled: target.state === 'write' }))
+    await change(() => fake.set('jobs', [{ ...job, targets: stalled }]))
+    expect(statusWords()).toMatch(/^\/dev\/sdb does not answer\.[^/]*$/)
     const end: JobSnapshot = {
       ...{ id: job.id, kind: job.kind, title: job.title, startedAt: job.startedAt, diskId: job.diskId },
       ...{ targets: done, state: 'failed', endedAt: job.startedAt + 9000, failure },

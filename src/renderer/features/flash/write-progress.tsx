@@ -27,15 +27,17 @@ function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
   if (job.state === 'failed') return <FailureNotice failure={job.failure} targets={job.targets} />
   if (job.state === 'cancelled') {
     return (
-      <Notice>
-        <p className={styles.strong}>Writing was cancelled.</p>
-        <p>
-          {isOfMany
-            ? 'Sticks that were not finished hold no usable disk.'
-            : 'If it had begun, the stick holds no usable disk.'}{' '}
-          The file is as it was.
-        </p>
-      </Notice>
+      <div role="status">
+        <Notice>
+          <p className={styles.strong}>Writing was cancelled.</p>
+          <p>
+            {isOfMany
+              ? 'Sticks that were not finished hold no usable disk.'
+              : 'If it had begun, the stick holds no usable disk.'}{' '}
+            The file is as it was.
+          </p>
+        </Notice>
+      </div>
     )
   }
   if (job.state === 'succeeded') {
@@ -74,7 +76,7 @@ function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
       <Progress label={`Writing to ${job.title}`} fraction={job.state === 'running' ? job.fraction : null} />
       {!isOfMany && job.targets?.[0]?.stalled === true && (
         <Notice>
-          <p role="status">{stalledWords}</p>
+          <p role="status">{stalledWords('It')}</p>
         </Notice>
       )}
       <p className={styles.numbers}>{job.state === 'cancelling' ? 'Cancelling.' : numbers(job)}</p>
@@ -88,8 +90,9 @@ function Course({ job, isOfMany }: { job: JobSnapshot; isOfMany: boolean }) {
   )
 }
 
-const stalledWords =
-  'It does not answer. It may be busy with itself; one that stays silent for three minutes has failed.'
+function stalledWords(drive: string): string {
+  return `${drive} does not answer. It may be busy with itself; one that stays silent for three minutes has failed.`
+}
 
 const targetWords: Record<JobTarget['state'], string> = {
   waiting: 'Waiting',
@@ -122,7 +125,8 @@ function Targets({ targets, isOver }: { targets: readonly JobTarget[]; isOver: b
                 : ''}
             </span>
           </div>
-          {stalled && !isOver && <p>{stalledWords}</p>}
+          {/* Named, for it is read out without the row that it is in. */}
+          {stalled && !isOver && <p role="status">{stalledWords(device)}</p>}
           {failure === null ? (
             !isOver && (
               <Progress label={`Writing to ${name}, ${device}`} fraction={state === 'done' ? 1 : fraction} />
