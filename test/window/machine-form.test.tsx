@@ -126,6 +126,23 @@ describe('the machine’s settings', () => {
     expect(isEnabled(/uild disk$/)).toBe(false)
   })
 
+  it('take a password when the focus goes elsewhere in the window, not when the window loses it', async () => {
+    await openInit()
+    await unfold('Users')
+    await pick('With a password')
+    const field = (): HTMLInputElement | null => screen.queryByLabelText<HTMLInputElement>('Password of root')
+    await type('Password of root', 'correct ho')
+    await change(() => field()?.focus())
+    // As Chromium does at Alt+Tab: the field stays the document's active element.
+    await change(() => {
+      fireEvent.focusOut(screen.getByLabelText('Password of root'), { relatedTarget: null })
+    })
+    expect(field()?.value).toBe('correct ho')
+    await change(() => field()?.blur())
+    expect(field()).toBeNull()
+    await waitForSet()
+  })
+
   it('refuse a password of a thousand characters, and keep what was typed', async () => {
     await openInit()
     await unfold('Users')

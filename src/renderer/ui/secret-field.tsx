@@ -35,7 +35,9 @@ export function SecretField(props: {
     props.onTake(text)
   }
   const leave = ({ currentTarget, relatedTarget }: FocusEvent): void => {
-    const goesOn = relatedTarget instanceof Node && currentTarget.contains(relatedTarget)
+    // When it is the window that loses the focus, no element gets it, and this document's active element stays.
+    const next = relatedTarget ?? document.activeElement
+    const goesOn = next instanceof Node && currentTarget.contains(next)
     if (!goesOn && (input.current?.value ?? '') !== '') take()
   }
   const note = error ?? props.description
