@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -25,21 +34,32 @@ function script(path: string, machine: Partial<MachineSettings>, image: Inspecte
   return Buffer.from(found?.content ?? []).toString()
 }
 
+/** Puts other programs in the place of those that need a machine, and answers the environment that has them. */
+function pretend(programs: Record<string, string>): { PATH: string } {
+  const bin = join(folder, 'bin')
+  mkdirSync(bin, { recursive: true })
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`)
+    chmodSync(join(bin, name), 0o755)
+  }
+  return { PATH: `${bin}:${process.env['PATH'] ?? ''}` }
+}
+
 describe('the swap file', () => {
   const image = { ...preparedSysvinit, equipment: [] }
 
   /** Runs the boot script with other programs in the place of those that need a machine. */
   function boot(programs: Record<string, string>): { status: number | null; output: string; left: boolean } {
-    const bin = join(folder, 'bin')
-    mkdirSync(bin)
-    const all = { mkswap: 'exit 0', swapon: 'exit 0', sync: 'exit 0', fallocate: 'exit 1', ...programs }
-    for (const [name, text] of Object.entries(all)) {
-      writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`)
-      chmodSync(join(bin, name), 0o755)
-    }
+    const env = pretend({
+      mkswap: 'exit 0',
+      swapon: 'exit 0',
+      sync: 'exit 0',
+      fallocate: 'exit 1',
+      ...programs,
+    })
     const text = script('etc/slipway/boot', { swapBytes: 16 * MIB }, image)
     const { status, stdout } = spawnSync('sh', ['-c', text.replaceAll('/swapfile', `${folder}/swapfile`)], {
-      env: { PATH: `${bin}:${process.env['PATH'] ?? ''}` },
+      env,
       encoding: 'utf8',
     })
     return { status, output: stdout, left: existsSync(join(folder, 'swapfile.new')) }
@@ -62,6 +82,78 @@ describe('the swap file', () => {
   it('leaves nothing half made', () => {
     expect(boot({ df: free(1e6), mkswap: 'exit 1' })).toMatchObject({ status: 1, left: false })
     expect(existsSync(join(folder, 'swapfile'))).toBe(false)
+  })
+})
+
+describe('the growing of the root', () => {
+  const image: InspectedImage = { ...preparedSysvinit, equipment: ['sfdisk', 'resize2fs'] }
+  const start = 2048
+  const small = 100_000
+  const large = 900_000
+  const drive = (): string => join(folder, 'sys/devices/sda')
+  const sectorsOf = (name: string): number => Number(readFileSync(join(folder, name), 'utf8'))
+
+  /** A drive with the root on it, as sysfs and the image have it. */
+  function machine(sectors: number): void {
+    mkdirSync(join(drive(), 'sda1'), { recursive: true })
+    mkdirSync(join(folder, 'sys/dev/block'), { recursive: true })
+    symlinkSync(join(drive(), 'sda1'), join(folder, 'sys/dev/block/8:1'))
+    writeFileSync(join(drive(), 'size'), `${sectors}\n`)
+    writeFileSync(join(drive(), 'sda1/partition'), '1\n')
+    writeFileSync(join(drive(), 'sda1/start'), `${start}\n`)
+    writeFileSync(join(folder, 'mountinfo'), '22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw\n')
+    for (const name of ['table', 'filesystem']) writeFileSync(join(folder, name), `${small}\n`)
+    mkdirSync(join(folder, 'slipway'))
+    writeFileSync(join(folder, 'slipway/grow-root'), '')
+  }
+
+  /** One boot, at which the kernel takes the partition's size from the table. */
+  function boot(programs: Record<string, string> = {}): {
+    grown: number
+    isMarked: boolean
+    failed: boolean
+  } {
+    writeFileSync(join(drive(), 'sda1/size'), readFileSync(join(folder, 'table')))
+    const env = pretend({
+      sync: 'exit 0',
+      sfdisk: `[ "$1" = --relocate ] || echo $(($(cat '${drive()}/size') - ${start})) > '${folder}/table'`,
+      partx: `cp '${folder}/table' '${drive()}/sda1/size'`,
+      resize2fs: `cp '${drive()}/sda1/size' '${folder}/filesystem'`,
+      ...programs,
+    })
+    const text = script('etc/slipway/boot', { growRoot: true }, image)
+      .replaceAll('/proc/self/mountinfo', `${folder}/mountinfo`)
+      .replaceAll('/sys/dev/block', `${folder}/sys/dev/block`)
+      .replaceAll('/etc/slipway', `${folder}/slipway`)
+    const { status } = spawnSync('sh', ['-c', text], { env })
+    const isMarked = existsSync(join(folder, 'slipway/grow-root'))
+    return { grown: sectorsOf('filesystem'), isMarked, failed: status !== 0 }
+  }
+  const grown = { grown: large - start, isMarked: false, failed: false }
+
+  it('takes the room behind it, once', () => {
+    machine(large)
+    expect(boot()).toEqual(grown)
+    writeFileSync(join(drive(), 'size'), `${2 * large}\n`)
+    expect(boot()).toEqual(grown)
+  })
+
+  it('waits for a drive that has room', () => {
+    machine(start + small)
+    expect(boot({ resize2fs: 'exit 1' })).toEqual({ grown: small, isMarked: true, failed: false })
+    writeFileSync(join(drive(), 'size'), `${large}\n`)
+    expect(boot()).toEqual(grown)
+  })
+
+  it.each([
+    ['partx fails', { partx: 'exit 1' }],
+    ['resize2fs fails', { resize2fs: 'exit 1' }],
+    ['the power goes', { partx: 'kill -9 "$PPID"' }],
+  ])('is completed at the next boot when %s half-way', (_what, programs) => {
+    machine(large)
+    expect(boot(programs)).toEqual({ grown: small, isMarked: true, failed: true })
+    expect(sectorsOf('table')).toBe(large - start)
+    expect(boot()).toEqual(grown)
   })
 })
 

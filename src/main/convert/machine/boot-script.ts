@@ -6,6 +6,8 @@ import { shellWord, textFile } from './text'
 export const BOOT_SCRIPT = 'etc/slipway/boot'
 /** There until the root has grown. */
 const GROW_MARK = 'etc/slipway/grow-root'
+/** There from before the partition grows until the file system has. */
+const GROW_BEGUN = `${GROW_MARK}-begun`
 
 /** New keys in the place of those that every machine of the image would share (ssh-keygen(1), `-A`). */
 const sshKeys = ['ssh-keygen -A || failed=1']
@@ -17,7 +19,9 @@ const hostKeys = ['rsa', 'dsa', 'ecdsa', 'ed25519'].flatMap((type) => [
 /**
  * The root partition and its file system take what is free behind them. By
  * sysfs, because the device's name is the machine's (Documentation/ABI/testing/sysfs-block).
- * Done once, on the first drive that has room.
+ * Done once, on the first drive that has room. What was begun is completed at
+ * the next boot, when the partition may have the room already: resize2fs does
+ * nothing to a file system that is as large as its partition (resize2fs(8)).
  */
 const growRoot = `
 grow_root() {
@@ -29,15 +33,18 @@ grow_root() {
     [ -e "$partition/partition" ] || return 0
     index=$(cat "$partition/partition")
     end=$(($(cat "$partition/start") + $(cat "$partition/size")))
-    # Not for less than 32 MiB: the ends of tables and alignment.
-    [ $(($(cat "$partition/../size") - end)) -ge 65536 ] || return 0
     disk=/dev/$(basename "$(dirname "$partition")" | tr '!' /)
-    # A GPT has its copy at the end of the drive, which has moved; other tables have none.
-    sfdisk --relocate gpt-bak-std "$disk" >/dev/null 2>&1
-    echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel --wipe never -N "$index" "$disk" || return 1
-    partx --update --nr "$index" "$disk" || return 1
+    # Not for less than 32 MiB: the ends of tables and alignment.
+    if [ $(($(cat "$partition/../size") - end)) -ge 65536 ]; then
+        touch /${GROW_BEGUN} && sync || return 1
+        # A GPT has its copy at the end of the drive, which has moved; other tables have none.
+        sfdisk --relocate gpt-bak-std "$disk" >/dev/null 2>&1
+        echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel --wipe never -N "$index" "$disk" || return 1
+        partx --update --nr "$index" "$disk" || return 1
+    fi
+    [ -e /${GROW_BEGUN} ] || return 0
     resize2fs "/dev/$(basename "$partition" | tr '!' /)" || return 1
-    rm -f /${GROW_MARK}
+    rm -f /${GROW_MARK} /${GROW_BEGUN}
 }
 if [ -e /${GROW_MARK} ]; then
     grow_root || failed=1
