@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { diskFormats } from './disk'
+import { kernelWords } from './kernel-arguments'
 import { machineSettingsSchema, plainMachineSettings, type MachineSettings } from './machine'
 
 /** One local image of the engine, a row of the window's list. */
@@ -125,7 +126,7 @@ export const buildSettingsSchema = z.object({
   kernelArguments: z
     .string()
     .max(1000)
-    .regex(/^[\x20-\x7e]*$/),
+    .refine((text) => kernelWords(text) !== null),
   machine: machineSettingsSchema,
   /**
    * Null: the image is taken as it is. Else a derived image is built first, by

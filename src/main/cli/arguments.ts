@@ -244,7 +244,9 @@ const readers: Record<CommandName, (words: string[]) => Command> = {
     const sizeBytes = values.size === undefined ? null : size('--size', values.size)
     const kernelArguments = values['kernel-arguments']
     if (!buildSettingsSchema.shape.kernelArguments.safeParse(kernelArguments).success) {
-      throw new UsageError('--kernel-arguments takes at most 1000 characters of plain ASCII.')
+      throw new UsageError(
+        "--kernel-arguments takes at most 1000 characters of plain ASCII, without \\ and ', and with double quotes only around a whole value.",
+      )
     }
     const isPrepared = values.prepare || values['prepare-anew'] || values.dockerfile !== undefined
     const settings: BuildSettings = {

@@ -1,6 +1,6 @@
 import { diskFormats, type DiskFormat } from '../../../shared/disk'
 import type { HostState } from '../../../shared/ipc/contract'
-import type { BuildSettings } from '../../../shared/image'
+import { buildSettingsSchema, type BuildSettings } from '../../../shared/image'
 import { formatBytes } from '../../../shared/amounts'
 import { describeFailure } from '../../../shared/sentences'
 import { Choices, NumberField, type Choice } from '../../ui/field'
@@ -18,10 +18,10 @@ export function sizeError(settings: BuildSettings, neededBytes: number): string 
   }).happened
 }
 
-/** Why the words for the kernel cannot be used, or null. The contract takes printable ASCII alone, as boot loaders do. */
+/** Why the words for the kernel cannot be used, or null. The contract takes what all boot loaders hand over alike. */
 export function argumentsError({ kernelArguments }: BuildSettings): string | null {
-  if (/^[\x20-\x7e]{0,1000}$/.test(kernelArguments)) return null
-  return 'The words for the kernel must be plain letters, digits and signs, 1000 at most.'
+  if (buildSettingsSchema.shape.kernelArguments.safeParse(kernelArguments).success) return null
+  return "The words for the kernel must be plain letters, digits and signs without \\ and ', 1000 at most, with double quotes only around a whole value."
 }
 
 /** The settings of the link Disk: its size, how it is built, its partition table and the kind of its file. */
