@@ -304,6 +304,14 @@ describe('the network', () => {
     expect(keyfile).toContain('[ipv4]\nmethod=auto\n')
   })
 
+  it('is NetworkManager’s for cables too, which Ubuntu keeps from it by a file that another of its name replaces', () => {
+    const path = 'etc/NetworkManager/conf.d/10-globally-managed-devices.conf'
+    const wired = edits({ network: { kind: 'dhcp' } }, { network: 'NetworkManager' })
+    expect(text(wired, path)).toMatch(/^#[^\n]*\n$/)
+    const wifi = edits({ wifi: { name: 'x', key: 'ab'.repeat(32) } }, { network: 'NetworkManager' })
+    expect(paths(wifi)).not.toContain(path)
+  })
+
   it('needs the resolver of what sets it up already, whatever else is there', () => {
     const changes: Partial<InspectedImage> = {
       ...{ network: 'systemd-networkd', hasResolved: false, equipment: ['systemd-networkd', 'ifup'] },

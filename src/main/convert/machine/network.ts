@@ -121,6 +121,10 @@ function networkManagerFiles({ network, wifi }: MachineSettings): AddedEntry[] {
         ],
         0o600,
       ),
+      // Ubuntu's file of this name leaves all but Wi-Fi unmanaged; of one name that in /etc counts (NetworkManager.conf(5)).
+      textFile('etc/NetworkManager/conf.d/10-globally-managed-devices.conf', [
+        '# Written by Slipway: no device is left unmanaged, as it would be by the file of this name in /usr/lib.',
+      ]),
     )
   }
   if (wifi !== null) {
