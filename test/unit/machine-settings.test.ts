@@ -393,7 +393,14 @@ describe('the first boot', () => {
   it('makes new keys before sshd starts', () => {
     const tree = edits({})
     expect(text(tree, 'etc/slipway/boot')).toContain('ssh-keygen -A')
-    expect(text(tree, 'etc/systemd/system/slipway-boot.service')).toContain('Before=ssh.service sshd.service')
+    const unit = text(tree, 'etc/systemd/system/slipway-boot.service')
+    const [, before = ''] = /^Before=(.*)$/m.exec(unit) ?? []
+    expect(before.split(' ')).toEqual(
+      expect.arrayContaining([
+        ...['ssh.service', 'sshd.service', 'sshd-keygen@rsa.service', 'sshd-keygen@ecdsa.service'],
+        ...['sshd-keygen@ed25519.service', 'sshdgenkeys.service'],
+      ]),
+    )
   })
 
   it('grows the root once', () => {

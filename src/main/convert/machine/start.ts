@@ -41,13 +41,20 @@ export function startEdits(image: InspectedImage, things: StartedThings): Result
   return fail('not-supported', { what: `settings that are made at boot, in an image whose init is ${kind}` })
 }
 
+/** sshd does not start without its keys; those of Fedora and Arch have units that would make them at the same time. */
+const afterKeys = [
+  'ssh.service',
+  'sshd.service',
+  ...['rsa', 'ecdsa', 'ed25519'].map((type) => `sshd-keygen@${type}.service`),
+  'sshdgenkeys.service',
+].join(' ')
+
 function bootUnit(): AddedEntry[] {
   return [
     textFile('etc/systemd/system/slipway-boot.service', [
       '[Unit]',
       'Description=New keys, room on the drive, swap and language',
-      // sshd does not start without its keys.
-      'Before=ssh.service sshd.service',
+      `Before=${afterKeys}`,
       '',
       '[Service]',
       'Type=oneshot',
