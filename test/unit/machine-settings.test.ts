@@ -337,8 +337,13 @@ describe('the network', () => {
     const files = { ...preparedSysvinit.files, interfaces }
     const tree = edits({ wifi: { name: 'x', key: 'ab'.repeat(32) } }, { files }, preparedSysvinit)
     expect(text(tree, 'etc/network/interfaces')).toMatch(
-      /^auto eth7\niface eth7 inet dhcp\n\nallow-hotplug [^]*iface wireless inet dhcp\n {4}wpa-conf /,
+      /^auto eth7\niface eth7 inet dhcp\n\nmapping wl\*\n[^]*iface wireless inet dhcp\n {4}wpa-conf /,
     )
+    // By name, as udev brings it up, an interface has no stanza but by a mapping.
+    expect(text(tree, 'etc/network/interfaces')).toContain(
+      'mapping wl*\n    script /etc/slipway/interface-mapping\n    map wireless\nallow-hotplug /wl*\n',
+    )
+    expect(entry(tree, 'etc/slipway/interface-mapping')?.mode).toBe(0o755)
     expect(entry(tree, 'etc/network/interfaces')?.mode).toBe(0o600)
   })
 

@@ -13,6 +13,7 @@ const NETWORKD_FOLDER = 'etc/systemd/network'
 /** The highest there is: of several connections that fit an interface, that is taken (nm-settings-nmcli(5), `connection.autoconnect-priority`). */
 const FIRST_CHOICE = 'autoconnect-priority=999'
 const INTERFACES_SCRIPT = 'etc/slipway/interfaces'
+const MAPPING_SCRIPT = 'etc/slipway/interface-mapping'
 const WPA_CONFIGURATION = 'etc/wpa_supplicant/slipway.conf'
 
 /**
@@ -178,7 +179,10 @@ function ifupdownFiles({ network, wifi }: MachineSettings, image: InspectedImage
   if (!isWritten) {
     if (ethernet !== null)
       lines.push('', 'auto /en*=ethernet /eth*=ethernet', ...stanza('ethernet', ethernet))
-    if (wireless !== null) lines.push('', 'allow-hotplug /wl*=wireless', ...stanza('wireless', wireless))
+    if (wireless !== null) {
+      lines.push('', ...mapping('wireless', ['wl*']), 'allow-hotplug /wl*', ...stanza('wireless', wireless))
+      added.push(mappingScript)
+    }
   }
   if (network.kind === 'static' && network.nameservers.length > 0) {
     const servers = network.nameservers.map((server) => `nameserver ${server}`)
@@ -209,6 +213,17 @@ function ethernetLines(network: Exclude<MachineSettings['network'], { kind: 'kee
 
 function stanza(name: string, [first = '', ...rest]: readonly string[]): string[] {
   return [`iface ${name} ${first}`, ...rest]
+}
+
+/** Prints what stands behind `map`. */
+const mappingScript = textFile(MAPPING_SCRIPT, ['#!/bin/sh', '# Written by Slipway.', 'cat'], 0o755)
+
+/**
+ * The stanza of an interface that is brought up by its name, as udev does it. What stands behind a pattern's `=` is for
+ * `ifup -a` alone: `ifup --allow=hotplug wlan0` does not know the interface then.
+ */
+function mapping(name: string, patterns: readonly string[]): string[] {
+  return [`mapping ${patterns.join(' ')}`, `    script /${MAPPING_SCRIPT}`, `    map ${name}`]
 }
 
 /**
