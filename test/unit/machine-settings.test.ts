@@ -349,9 +349,28 @@ describe('the network', () => {
 
   it('is ifupdown’s where that is what the image has', () => {
     const tree = edits({ network: { kind: 'dhcp' } }, {}, preparedSysvinit)
-    expect(text(tree, 'etc/network/interfaces')).toContain(
-      'auto /en*=ethernet /eth*=ethernet\niface ethernet inet dhcp\n',
+    expect(text(tree, 'etc/network/interfaces')).toBe(
+      `auto lo
+iface lo inet loopback
+
+mapping en* eth*
+    script /etc/slipway/interface-mapping
+    map ethernet
+auto /en* /eth*
+allow-hotplug /en* /eth*
+iface ethernet inet dhcp
+`,
     )
+    expect(entry(tree, 'etc/slipway/interface-mapping')?.mode).toBe(0o755)
+  })
+
+  it('waits for interfaces that ifupdown does not see yet', () => {
+    const path = 'etc/systemd/system/ifupdown-pre.service.d/slipway.conf'
+    const changes: Partial<InspectedImage> = { network: 'ifupdown' }
+    expect(text(edits({ network: { kind: 'dhcp' } }, changes), path)).toContain(
+      'ExecStart=\nExecStart=-/bin/udevadm settle\n',
+    )
+    expect(paths(edits({ network: { kind: 'dhcp' } }, {}, preparedSysvinit))).not.toContain(path)
   })
 
   it('joins a Wi-Fi by its derived key, which only root can read', () => {

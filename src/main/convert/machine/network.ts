@@ -177,12 +177,15 @@ function ifupdownFiles({ network, wifi }: MachineSettings, image: InspectedImage
   const ethernet = network.kind === 'keep' ? null : ethernetLines(network)
   const wireless = wifi === null ? null : ['inet dhcp', `    wpa-conf /${WPA_CONFIGURATION}`]
   if (!isWritten) {
-    if (ethernet !== null)
-      lines.push('', 'auto /en*=ethernet /eth*=ethernet', ...stanza('ethernet', ethernet))
+    if (ethernet !== null) {
+      lines.push('', ...mapping('ethernet', ['en*', 'eth*']), 'auto /en* /eth*')
+      // For one that appears later, such as an adapter on USB; ifup leaves alone what is up.
+      lines.push('allow-hotplug /en* /eth*', ...stanza('ethernet', ethernet))
+    }
     if (wireless !== null) {
       lines.push('', ...mapping('wireless', ['wl*']), 'allow-hotplug /wl*', ...stanza('wireless', wireless))
-      added.push(mappingScript)
     }
+    if (ethernet !== null || wireless !== null) added.push(mappingScript)
   }
   if (network.kind === 'static' && network.nameservers.length > 0) {
     const servers = network.nameservers.map((server) => `nameserver ${server}`)
@@ -196,7 +199,10 @@ function ifupdownFiles({ network, wifi }: MachineSettings, image: InspectedImage
       ...{ path: 'etc/network/interfaces', kind: 'file', mode: own?.mode ?? 0o644 },
       content: Buffer.from(`${lines.join('\n')}\n`, 'latin1'),
     })
-  if (image.init?.kind === 'systemd') added.push(wantedBy('networking.service', 'multi-user.target'))
+  if (image.init?.kind === 'systemd') {
+    added.push(wantedBy('networking.service', 'multi-user.target'))
+    if (ethernet !== null) added.push(waitForInterfaces)
+  }
   if (isWritten) added.push(linkTo('etc/runlevels/boot/networking', '/etc/init.d/networking'))
   return added
 }
@@ -214,6 +220,13 @@ function ethernetLines(network: Exclude<MachineSettings['network'], { kind: 'kee
 function stanza(name: string, [first = '', ...rest]: readonly string[]): string[] {
   return [`iface ${name} ${first}`, ...rest]
 }
+
+/** By itself the unit does not wait for udev while no interface is there that fits a pattern of `auto`. */
+const waitForInterfaces = textFile('etc/systemd/system/ifupdown-pre.service.d/slipway.conf', [
+  '[Service]',
+  'ExecStart=',
+  'ExecStart=-/bin/udevadm settle',
+])
 
 /** Prints what stands behind `map`. */
 const mappingScript = textFile(MAPPING_SCRIPT, ['#!/bin/sh', '# Written by Slipway.', 'cat'], 0o755)
