@@ -1,3 +1,4 @@
+import { renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,11 +16,13 @@ vi.mock('../../src/main/preview/machine')
 let folder = ''
 let diskPath = ''
 let log: string[] = []
+let kept: Proof[] = []
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'slipway-test-'))
   diskPath = join(folder, 'disk.img')
   await writeFile(diskPath, 'disk')
   log = []
+  kept = []
 })
 afterEach(async () => {
   vi.mocked(startMachine).mockReset()
@@ -59,7 +62,10 @@ async function prove(
         architecture: 'amd64',
         attachment: 'usb',
         timeoutMilliseconds: 20,
-        onProof: () => Promise.resolve(),
+        onProof: (proof) => {
+          kept.push(proof)
+          return Promise.resolve()
+        },
       }),
   })
   if (!started.ok) throw new Error(started.failure.code)
@@ -121,4 +127,29 @@ test('a machine that hung with an accelerator is booted once more without it, wh
   // An emulated one is believed.
   expect(await prove(['bios'], () => showing(['Loading'], 'tcg'))).toMatchObject({ state: 'failed' })
   expect(vi.mocked(startMachine)).toHaveBeenCalledTimes(3)
+})
+
+/** Puts another disk under the path that looks the same from outside. */
+function replaceDisk(): void {
+  const other = `${diskPath}.other`
+  writeFileSync(other, 'DISK')
+  utimesSync(other, 1e9, 1e9)
+  renameSync(other, diskPath)
+}
+
+test.each([
+  ['is another one by now', replaceDisk],
+  ['was written to', () => utimesSync(diskPath, 2e9, 2e9)],
+  ['is gone', () => rmSync(diskPath)],
+])('a boot is no proof of a file that %s', async (_, happen) => {
+  utimesSync(diskPath, 1e9, 1e9)
+  const machineFor = (): Result<Machine> => {
+    happen()
+    return showing(['a login:'], 'tcg')
+  }
+  expect(await prove(['bios'], machineFor)).toEqual({
+    state: 'failed',
+    failure: { code: 'disk-missing', facts: { path: diskPath } },
+  })
+  expect(kept).toEqual([])
 })

@@ -80,6 +80,26 @@ test.each<[string, Result<ListedDisk>, Result<{ jobId: string }>, string]>([
   ])
 })
 
+test('a disk is deleted only when no job has it', async () => {
+  const remove = vi.fn<Library['remove']>(() => Promise.resolve(ok(null)))
+  const jobs = createJobManager()
+  const library = { find: () => Promise.resolve(ok(disk)), remove } as unknown as Library
+  const handlers = createHandlers({ library, jobs } as unknown as Services)
+  let end: (result: Result<null>) => void = () => undefined
+  const run = (): Promise<Result<null>> => new Promise((resolve) => (end = resolve))
+  const proof = jobs.start({ kind: 'proof', title: 'a.img', diskId: disk.id, locks: [], run })
+  if (!proof.ok) throw new Error(proof.failure.code)
+  const forEver = (): Promise<never> => new Promise(() => undefined)
+  jobs.start({ kind: 'proof', title: 'b.img', diskId: 'disk-2', locks: [], run: forEver })
+  expect(await handlers.deleteDisk({ diskId: disk.id })).toEqual(fail('busy', { what: `file:${disk.path}` }))
+  expect(remove).not.toHaveBeenCalled()
+  jobs.cancel(proof.value.id)
+  expect(await handlers.deleteDisk({ diskId: disk.id })).toMatchObject({ ok: false })
+  end(ok(null))
+  await proof.value.ending
+  expect(await handlers.deleteDisk({ diskId: disk.id })).toEqual(ok(null))
+})
+
 test('what keeps a disk from being booted here', () => {
   const installed = { amd64: ['bios', 'uefi'] as const, arm64: [] }
   expect(bootObstacle(disk, installed)).toBeNull()

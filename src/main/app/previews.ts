@@ -13,7 +13,7 @@ import { bridgeScreen, bridgeSerial, type Bridge } from '../preview/bridge'
 import type { Machine } from '../preview/machine'
 import { askPort } from '../preview/ports'
 import { runPreview } from '../preview/preview-job'
-import { proofOf, proveDisk } from '../preview/prove'
+import { fileToBoot, proofOf, proveDisk, type FileToBoot } from '../preview/prove'
 
 /** Milliseconds between two questions at the machine's ports. */
 const PORT_INTERVAL = 3000
@@ -125,6 +125,7 @@ export function createPreviews(
   async function watchPreview(
     previewId: string,
     disk: ListedDisk,
+    file: FileToBoot,
     choice: MachineChoice,
     machine: Machine,
     signal: AbortSignal,
@@ -135,8 +136,8 @@ export function createPreviews(
       change(previewId, { outcome: verdict.outcome })
       if (cameUp(verdict) && !choice.keepChanges && running.get(previewId)?.isTouched === false) {
         const picture = await machine.screenshot()
-        const proof = await proofOf({ diskPath: disk.path, ...choice }, machine, verdict)
-        await library.addProof(disk.id, proof, picture.ok ? picture.value : null)
+        const proof = await proofOf({ file, ...choice }, machine, verdict)
+        if (proof.ok) await library.addProof(disk.id, proof.value, picture.ok ? picture.value : null)
       }
       if (!(await again)) return
       change(previewId, { outcome: null })
@@ -160,6 +161,8 @@ export function createPreviews(
             publish()
           })
           if (choice.keepChanges) await library.invalidate(disk.id)
+          const file = await fileToBoot(disk.path)
+          if (!file.ok) return file
           return runPreview(context, {
             diskPath: disk.path,
             architecture: disk.architecture,
@@ -185,9 +188,11 @@ export function createPreviews(
                 change(previewId, { accelerator: machine.accelerator, fallback: machine.fallback })
               })
               void watchPorts(previewId, machine)
-              void watchPreview(previewId, disk, choice, machine, context.signal).catch((error: unknown) => {
-                if (!context.signal.aborted) context.log(`the boot was not watched: ${String(error)}`)
-              })
+              void watchPreview(previewId, disk, file.value, choice, machine, context.signal).catch(
+                (error: unknown) => {
+                  if (!context.signal.aborted) context.log(`the boot was not watched: ${String(error)}`)
+                },
+              )
               announce(true)
             },
           })

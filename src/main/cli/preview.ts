@@ -9,7 +9,7 @@ import type { Library } from '../library/library'
 import { watchBoot } from '../preview/boot-watch'
 import { startMachine, type Machine } from '../preview/machine'
 import { judgeEnding } from '../preview/preview-job'
-import { proofOf } from '../preview/prove'
+import { fileToBoot, proofOf } from '../preview/prove'
 import type { Command } from './arguments'
 import { checkBootable, knownDisk, type KnownDisk } from './disk'
 import type { ExitCode, Reporter } from './reporter'
@@ -70,6 +70,8 @@ async function preview(
   const { signal } = context
   const { attachment, memoryBytes, processors, keepChanges } = command.choice
   context.phase('start')
+  const file = await fileToBoot(disk.path)
+  if (!file.ok) return file
   const started = await startMachine({
     diskPath: disk.path,
     architecture: disk.architecture,
@@ -99,9 +101,10 @@ async function preview(
     if (!picture.ok) return picture
     await writeFile(resolve(command.picture), picture.value)
   }
-  const proof = await proofOf({ diskPath: disk.path, firmware, attachment }, machine, verdict)
-  if (disk.isListed) await library.addProof(disk.id, proof, picture.ok ? picture.value : null)
-  if (cameUp(verdict)) return ok({ proof, accelerator: machine.accelerator })
+  const proof = await proofOf({ file: file.value, firmware, attachment }, machine, verdict)
+  if (!proof.ok) return proof
+  if (disk.isListed) await library.addProof(disk.id, proof.value, picture.ok ? picture.value : null)
+  if (cameUp(verdict)) return ok({ proof: proof.value, accelerator: machine.accelerator })
   const rows = verdict.lines.slice(-8).join('\n')
   return fail('preview-failed', {
     detail: `${outcomeTexts[verdict.outcome]}${rows === '' ? '' : `. The last rows on its console:\n${rows}\n`}`,

@@ -6,7 +6,7 @@ import { diskFormats, pathForFormat } from '../../shared/disk'
 import { fail, ok, type Result } from '../../shared/failure'
 import { defaultDiskBytes, imageFactsSchema, neededDiskBytes, type ImageSummary } from '../../shared/image'
 import type { Handlers, ListedDisk } from '../../shared/ipc/contract'
-import type { JobEnding } from '../../shared/job'
+import { isActive, type JobEnding } from '../../shared/job'
 import { defaultFolder, freeDiskPath } from '../app/outputs'
 import type { Previews } from '../app/previews'
 import { buildWork } from '../convert/build'
@@ -152,7 +152,15 @@ export function createHandlers(services: Services): Handlers {
       return ok({ jobId: started.value.id, diskId: diskIdOf(outputPath) })
     },
     forgetDisk: ({ diskId }) => library.forget(diskId),
-    deleteDisk: ({ diskId }) => library.remove(diskId),
+    async deleteDisk({ diskId }) {
+      const found = await library.find(diskId)
+      if (!found.ok) return found
+      // A machine would go on with the file that is gone, and a drive be written from it.
+      if (jobs.list().some((job) => job.diskId === diskId && isActive(job))) {
+        return fail('busy', { what: `file:${found.value.path}` })
+      }
+      return library.remove(diskId)
+    },
     async showDiskInFolder({ diskId }) {
       const found = await library.find(diskId)
       if (!found.ok) return found

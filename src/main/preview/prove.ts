@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { fail, ok, type FailureFacts, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
 import { cameUp, verdictOf, type Attachment, type MachineFirmware, type Proof } from '../../shared/proof'
@@ -86,6 +87,8 @@ async function boot(
 ): Promise<Result<{ proof: Proof; picture: Buffer | null }>> {
   const { signal } = context
   const { diskPath, attachment, timeoutMilliseconds, architecture } = input
+  const file = await fileToBoot(diskPath)
+  if (!file.ok) return file
   const started = await startMachine({
     diskPath,
     firmware,
@@ -104,10 +107,35 @@ async function boot(
   try {
     const verdict = await watchBoot(machine, { timeoutMilliseconds, signal })
     const picture = await machine.screenshot()
-    const proof = await proofOf({ diskPath, firmware, attachment }, machine, verdict)
-    return ok({ proof, picture: picture.ok ? picture.value : null })
+    const proof = await proofOf({ file: file.value, firmware, attachment }, machine, verdict)
+    if (!proof.ok) return proof
+    return ok({ proof: proof.value, picture: picture.ok ? picture.value : null })
   } finally {
     await machine.stop()
+  }
+}
+
+/** A disk's file as it is before a machine starts on it. */
+export interface FileToBoot {
+  path: string
+  modifiedAt: number
+  sizeBytes: number
+  /** Of the file itself, whatever lies under its path later. */
+  device: number
+  inode: number
+}
+
+/**
+ * Looks at a disk's file before a machine starts on it: a running machine goes on with it when it was deleted and
+ * another one has its path, of which the boot then says nothing.
+ * @returns `disk-missing` when there is none
+ */
+export async function fileToBoot(path: string): Promise<Result<FileToBoot>> {
+  try {
+    const { mtimeMs, size, dev, ino } = await stat(path)
+    return ok({ path, modifiedAt: mtimeMs, sizeBytes: size, device: dev, inode: ino })
+  } catch {
+    return fail('disk-missing', { path })
   }
 }
 
@@ -115,14 +143,18 @@ async function boot(
  * A boot's verdict as what is kept of it.
  * @param booted what was booted and how
  * @param machine on which it was
+ * @returns `disk-missing` when the file is another one by now, was written to, or is gone
  */
 export async function proofOf(
-  booted: { diskPath: string; firmware: MachineFirmware; attachment: Attachment },
+  booted: { file: FileToBoot; firmware: MachineFirmware; attachment: Attachment },
   machine: Pick<Machine, 'accelerator'>,
   verdict: BootVerdict,
-): Promise<Proof> {
-  const { mtimeMs, size } = await stat(booted.diskPath)
-  return {
+): Promise<Result<Proof>> {
+  const { path, modifiedAt, sizeBytes } = booted.file
+  const now = await fileToBoot(path)
+  if (!now.ok) return now
+  if (!isDeepStrictEqual(now.value, booted.file)) return fail('disk-missing', { path })
+  return ok({
     firmware: booted.firmware,
     outcome: verdict.outcome,
     at: Date.now(),
@@ -132,6 +164,6 @@ export async function proofOf(
     failedUnits: verdict.failedUnits,
     lines: verdict.lines,
     picture: false,
-    file: { modifiedAt: mtimeMs, sizeBytes: size },
-  }
+    file: { modifiedAt, sizeBytes },
+  })
 }
