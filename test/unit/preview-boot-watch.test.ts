@@ -163,6 +163,12 @@ test('verdicts', async () => {
   })
 })
 
+test('how the machine ended is told where that is what the boot came to', async () => {
+  const { machine, end } = pretend([['Kernel panic - not syncing']])
+  end({ reason: 'failed', detail: 'QEMU was ended by SIGKILL' })
+  expect(await settled(watchBoot(machine, limits))).toMatchObject({ outcome: 'kernel-panic', ending: null })
+})
+
 const failure = '[FAILED] Failed to start apache2.service - The Apache HTTP Server.'
 
 test('a failure that scrolled away and was cleared between two looks is found in the memory of the screen', async () => {

@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { exitCodeOf } from '../../src/main/cli/reporter'
 import { createJobManager } from '../../src/main/jobs/manager'
-import { startMachine, type Machine, type MachineOptions } from '../../src/main/preview/machine'
+import {
+  startMachine,
+  type Machine,
+  type MachineEnding,
+  type MachineOptions,
+} from '../../src/main/preview/machine'
 import { proveDisk } from '../../src/main/preview/prove'
 import { fail, ok, type Result } from '../../src/shared/failure'
 import type { MachineFirmware, Proof } from '../../src/shared/proof'
@@ -29,8 +34,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** A machine that shows this for ever. */
-function showing(rows: string[], accelerator: Machine['accelerator'], isPicture = false): Result<Machine> {
+/** A machine that shows this for ever, or until it ends. */
+function showing(
+  rows: string[],
+  accelerator: Machine['accelerator'],
+  isPicture = false,
+  ended: Machine['ended'] = new Promise(() => undefined),
+): Result<Machine> {
   const machine: Partial<Machine> = {
     accelerator,
     onSerial: () => () => undefined,
@@ -39,7 +49,7 @@ function showing(rows: string[], accelerator: Machine['accelerator'], isPicture 
     readScreenText: () => Promise.resolve(ok({ rows, memoryRows: rows, isPicture })),
     screenshot: () => Promise.resolve(ok(Buffer.from('PNG'))),
     stop: () => Promise.resolve({ reason: 'stopped' }),
-    ended: new Promise(() => undefined),
+    ended,
   }
   return ok(machine as Machine)
 }
@@ -152,4 +162,23 @@ test.each([
     failure: { code: 'disk-missing', facts: { path: diskPath } },
   })
   expect(kept).toEqual([])
+})
+
+test.each<[MachineEnding, object]>([
+  [
+    { reason: 'failed', detail: 'QEMU was ended by SIGKILL' },
+    { code: 'preview-failed', facts: { detail: 'QEMU was ended by SIGKILL' } },
+  ],
+  [{ reason: 'no-space', folder: tmpdir() }, { code: 'no-space' }],
+])('a QEMU that came to its end says nothing of the disk: %j', async (ending, failure) => {
+  const machineFor = (): Result<Machine> => showing(['Loading'], 'tcg', false, Promise.resolve(ending))
+  expect(await prove(['bios', 'uefi'], machineFor)).toMatchObject({ state: 'failed', failure })
+  expect(kept).toEqual([])
+})
+
+test('a machine that switched itself off has shown that the disk does not boot', async () => {
+  const off = Promise.resolve<MachineEnding>({ reason: 'powered-off' })
+  const ending = await prove(['bios'], () => showing(['Loading'], 'tcg', false, off))
+  expect(ending).toMatchObject({ state: 'failed', failure: { code: 'proof-failed' } })
+  expect(kept).toMatchObject([{ outcome: 'ended' }])
 })

@@ -96,6 +96,10 @@ async function preview(
   }
   if (!command.untilLogin) return converse(context, machine, disk.path, reporter)
   const verdict = await watchBoot(machine, { timeoutMilliseconds: command.timeoutMilliseconds, signal })
+  if (verdict.ending !== null) {
+    const judged = await judgeEnding(context, disk.path, verdict.ending)
+    if (!judged.ok) return judged
+  }
   const picture = await machine.screenshot()
   if (command.picture !== null) {
     if (!picture.ok) return picture

@@ -12,6 +12,7 @@ export interface BootVerdict {
   lines: string[]
   /** Units that systemd reported as failed, as it called them. */
   failedUnits: string[]
+  /** How the machine ended where that is the outcome: a QEMU that failed says nothing of what was booted. */
   ending: MachineEnding | null
 }
 
@@ -149,7 +150,7 @@ export async function watchBoot(
       -LINES_KEPT,
     ),
     failedUnits: failedUnits.names(),
-    ending: state.ending,
+    ending: outcome === 'ended' ? state.ending : null,
   })
   const watchAnew = (): void => {
     state.starts++

@@ -7,6 +7,7 @@ import { firmwareTitles, outcomeTexts } from '../../shared/sentences'
 import type { Accelerator, Architecture } from './arguments'
 import { watchBoot, type BootVerdict } from './boot-watch'
 import { startMachine, type Machine } from './machine'
+import { judgeEnding } from './preview-job'
 
 export interface ProveInput {
   /** It stays as it is. */
@@ -29,8 +30,9 @@ export interface ProveInput {
  * @param context a job of kind `proof`
  * @returns the proofs when it came up in each boot. `disk-without-boot` when there is no firmware to boot it under;
  *   `proof-failed` when one boot did not come up; `proof-incomplete` when none failed, but what one came to is unclear
- *   or its firmware is not installed here; the `tool-missing` of the firmware when none could be tried. Else the
- *   failures of `startMachine`.
+ *   or its firmware is not installed here; the `tool-missing` of the firmware when none could be tried;
+ *   `disk-missing` also when the file was replaced meanwhile. Else the failures of `startMachine`, and of `judgeEnding`
+ *   where the machine did not end by itself: nothing is kept of that boot.
  * @throws the signal's reason when the job was cancelled
  */
 export async function proveDisk(context: JobContext, input: ProveInput): Promise<Result<Proof[]>> {
@@ -106,6 +108,10 @@ async function boot(
   const machine = started.value
   try {
     const verdict = await watchBoot(machine, { timeoutMilliseconds, signal })
+    if (verdict.ending !== null) {
+      const judged = await judgeEnding(context, diskPath, verdict.ending)
+      if (!judged.ok) return judged
+    }
     const picture = await machine.screenshot()
     const proof = await proofOf({ file: file.value, firmware, attachment }, machine, verdict)
     if (!proof.ok) return proof
