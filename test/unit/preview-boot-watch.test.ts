@@ -163,6 +163,16 @@ test('verdicts', async () => {
   })
 })
 
+test('a computer that slept, or was set to another hour, has not waited for a login', async () => {
+  const login = pretend([['Loading']])
+  const verdict = watchBoot(login.machine, limits)
+  await vi.advanceTimersByTimeAsync(1000)
+  vi.setSystemTime(Date.now() + 8 * 3_600_000)
+  await vi.advanceTimersByTimeAsync(1000)
+  login.show([['a login:']])
+  expect(await settled(verdict)).toMatchObject({ outcome: 'login', milliseconds: 8250 })
+})
+
 test('how the machine ended is told where that is what the boot came to', async () => {
   const { machine, end } = pretend([['Kernel panic - not syncing']])
   end({ reason: 'failed', detail: 'QEMU was ended by SIGKILL' })

@@ -127,7 +127,8 @@ export async function watchBoot(
   machine: Pick<Machine, 'onSerial' | 'onRestart' | 'onReset' | 'readScreenText' | 'ended'>,
   limits: { timeoutMilliseconds: number; signal: AbortSignal },
 ): Promise<BootVerdict> {
-  const startedAt = Date.now()
+  // A computer that sleeps does not boot a machine meanwhile, and this clock stands still then (Linux, CLOCK_MONOTONIC).
+  const startedAt = performance.now()
   const failedUnits = gatherFailedUnits()
   let serial = ''
   // In an object, because callbacks change it between two looks.
@@ -144,7 +145,7 @@ export async function watchBoot(
   let isPicture = false
   const verdict = (outcome: BootOutcome, seenOn: BootVerdict['seenOn']): BootVerdict => ({
     outcome,
-    milliseconds: Date.now() - startedAt,
+    milliseconds: Math.round(performance.now() - startedAt),
     seenOn,
     lines: printedRows((seenOn ?? state.lastSpoke) === 'serial' ? rowsOfSerial(serial) : screenRows).slice(
       -LINES_KEPT,
@@ -195,7 +196,7 @@ export async function watchBoot(
         isPicture = screen.value.isPicture
         foundFailure = failedUnits.take(memoryRows) || foundFailure
       }
-      const now = Date.now()
+      const now = performance.now()
       const isLate = now - startedAt > limits.timeoutMilliseconds
       const onScreen = judgeRows(screenRows)
       const outcome = onScreen ?? judgeRows(serialRows.slice(-SERIAL_ROWS))

@@ -103,7 +103,7 @@ export async function awaitLife(
 ): Promise<string | null> {
   let alive = false
   session.serial.once('data', () => (alive = true))
-  const until = Date.now() + LIFE_TIMEOUT
+  const until = performance.now() + LIFE_TIMEOUT
   while (!alive) {
     if (isUnwanted()) return 'stopped'
     const status = await session.qmp.execute('query-status')
@@ -115,7 +115,7 @@ export async function awaitLife(
       const { width, height } = picture.value
       alive ||= width !== PLACEHOLDER.width || height !== PLACEHOLDER.height
     }
-    if (Date.now() > until) return NO_LIFE
+    if (performance.now() > until) return NO_LIFE
     await new Promise((resolve) => setTimeout(resolve, LIFE_INTERVAL))
   }
   return null
@@ -129,14 +129,14 @@ const readsSchema = z.array(z.object({ stats: z.object({ rd_operations: z.number
  * @returns why the machine is to be given up; null when it reads, is gone, or was asked to stop
  */
 export async function awaitReading(session: Session, isUnwanted: () => boolean): Promise<string | null> {
-  const until = Date.now() + LIFE_TIMEOUT
+  const until = performance.now() + LIFE_TIMEOUT
   while (!isUnwanted()) {
     // The machine's drives, and not the firmware's own flash (QEMU docs/interop/qemu-qmp-ref, query-blockstats).
     const told = await session.qmp.execute('query-blockstats')
     if (!told.ok) return null
     const drives = readsSchema.parse(told.value)
     if (drives.some(({ stats }) => stats.rd_operations > 0)) return null
-    if (Date.now() > until) return NO_READING
+    if (performance.now() > until) return NO_READING
     await new Promise((resolve) => setTimeout(resolve, READING_INTERVAL))
   }
   return null
