@@ -605,9 +605,9 @@ function listOf(items: readonly string[]): string {
   return items.length === 0 ? 'nothing' : items.join(', ')
 }
 
-/** A lock's name (`file:…`, `drive:…`) without its kind. */
+/** A lock's name (`file:…`, `drive:…`, `proof:…`) without its kind. */
 function busyName(what: string): string {
-  return what.replace(/^(file|drive|disk):/, '')
+  return what.replace(/^(file|drive|proof):/, '')
 }
 
 const fieldNames: Record<string, string> = {

@@ -14,6 +14,7 @@ import {
 import { proveDisk } from '../../src/main/preview/prove'
 import { fail, ok, type Result } from '../../src/shared/failure'
 import type { MachineFirmware, Proof } from '../../src/shared/proof'
+import { pretendMachine } from '../support/pretend-machine'
 
 // What is asked of machines, and not the machines: QEMU has its own tests.
 vi.mock('../../src/main/preview/machine')
@@ -38,20 +39,9 @@ afterEach(async () => {
 function showing(
   rows: string[],
   accelerator: Machine['accelerator'],
-  isPicture = false,
-  ended: Machine['ended'] = new Promise(() => undefined),
+  changes: Partial<Machine> = {},
 ): Result<Machine> {
-  const machine: Partial<Machine> = {
-    accelerator,
-    onSerial: () => () => undefined,
-    onRestart: () => () => undefined,
-    onReset: () => () => undefined,
-    readScreenText: () => Promise.resolve(ok({ rows, memoryRows: rows, isPicture })),
-    screenshot: () => Promise.resolve(ok(Buffer.from('PNG'))),
-    stop: () => Promise.resolve({ reason: 'stopped' }),
-    ended,
-  }
-  return ok(machine as Machine)
+  return ok(pretendMachine(rows, { accelerator, ...changes }))
 }
 
 async function prove(
@@ -122,7 +112,12 @@ test('a picture proves nothing, and disproves nothing', async () => {
       untried: [],
     },
   }
-  expect(await prove(['bios'], () => showing([], 'tcg', true))).toEqual({ state: 'failed', failure })
+  const picture: Machine['readScreenText'] = () =>
+    Promise.resolve(ok({ rows: [], memoryRows: [], isPicture: true }))
+  expect(await prove(['bios'], () => showing([], 'tcg', { readScreenText: picture }))).toEqual({
+    state: 'failed',
+    failure,
+  })
   expect(exitCodeOf(failure)).toBe(4)
 })
 
@@ -171,14 +166,14 @@ test.each<[MachineEnding, object]>([
   ],
   [{ reason: 'no-space', folder: tmpdir() }, { code: 'no-space' }],
 ])('a QEMU that came to its end says nothing of the disk: %j', async (ending, failure) => {
-  const machineFor = (): Result<Machine> => showing(['Loading'], 'tcg', false, Promise.resolve(ending))
+  const machineFor = (): Result<Machine> => showing(['Loading'], 'tcg', { ended: Promise.resolve(ending) })
   expect(await prove(['bios', 'uefi'], machineFor)).toMatchObject({ state: 'failed', failure })
   expect(kept).toEqual([])
 })
 
 test('a machine that switched itself off has shown that the disk does not boot', async () => {
-  const off = Promise.resolve<MachineEnding>({ reason: 'powered-off' })
-  const ending = await prove(['bios'], () => showing(['Loading'], 'tcg', false, off))
+  const ended = Promise.resolve<MachineEnding>({ reason: 'powered-off' })
+  const ending = await prove(['bios'], () => showing(['Loading'], 'tcg', { ended }))
   expect(ending).toMatchObject({ state: 'failed', failure: { code: 'proof-failed' } })
   expect(kept).toMatchObject([{ outcome: 'ended' }])
 })

@@ -108,9 +108,9 @@ describe('describeFailure', () => {
     expect(describeFailure({ code: 'drive-changed', facts }).happened).toBe(
       '/dev/sdb is not the drive that was confirmed: its serial number was “A” and is “B”.',
     )
-    expect(describeFailure({ code: 'busy', facts: { what: 'file:/a/b.img' } }).happened).toContain(
-      ' /a/b.img.',
-    )
+    for (const what of ['file:/a/b.img', 'proof:/a/b.img']) {
+      expect(describeFailure({ code: 'busy', facts: { what } }).happened).toContain(' /a/b.img.')
+    }
     expect(describeFailure({ code: 'drive-refused', facts: examples['drive-refused'] }).happened).toContain(
       'mounted',
     )

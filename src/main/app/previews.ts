@@ -153,14 +153,14 @@ export function createPreviews(
         kind: 'preview',
         title: disk.name,
         diskId: disk.id,
-        // Two machines may look at one disk that is only read, and a drive be written from it at the same time.
-        locks: choice.keepChanges ? [`file:${disk.path}`] : [],
+        // Two machines may look at one disk that is only read, and a drive be written from it at the same time. Between
+        // two boots of a proof the disk is nobody's, and must not change.
+        locks: choice.keepChanges ? [`file:${disk.path}`, `proof:${disk.path}`] : [],
         run: async (context) => {
           context.defer(() => {
             running.delete(previewId)
             publish()
           })
-          if (choice.keepChanges) await library.invalidate(disk.id)
           const file = await fileToBoot(disk.path)
           if (!file.ok) return file
           return runPreview(context, {
@@ -168,7 +168,9 @@ export function createPreviews(
             architecture: disk.architecture,
             ...choice,
             ports: disk.ports.map((guestPort) => ({ hostPort: 0, guestPort })),
-            onMachine(machine) {
+            async onMachine(machine) {
+              // A machine that could not be started has changed nothing.
+              if (choice.keepChanges) await library.invalidate(disk.id)
               const { accelerator, fallback } = machine
               const ports = machine.forwards.map((forward) => ({ ...forward, answer: null }))
               const about = { previewId, jobId: jobId(), diskId: disk.id, choice }

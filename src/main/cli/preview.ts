@@ -42,10 +42,7 @@ export async function runPreview(
     title: diskPath,
     diskId: disk.id,
     locks: [],
-    async run(context) {
-      if (command.choice.keepChanges && disk.isListed) await library.invalidate(disk.id)
-      return preview(context, command, disk, firmware, library, reporter)
-    },
+    run: (context) => preview(context, command, disk, firmware, library, reporter),
   }
   return runJob(work, reporter, ({ proof, accelerator }) => {
     if (proof === null) return reporter.succeed({ disk: diskPath, accelerator }, 'The machine has ended.')
@@ -91,6 +88,8 @@ async function preview(
   context.defer(async () => {
     await machine.stop()
   })
+  // A machine that could not be started has changed nothing.
+  if (keepChanges && disk.isListed) await library.invalidate(disk.id)
   for (const { hostPort, guestPort } of machine.forwards) {
     reporter.say(`Port ${guestPort} of the machine is 127.0.0.1:${hostPort} here.`)
   }

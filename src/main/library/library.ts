@@ -37,7 +37,7 @@ export interface Library {
   addProof(id: string, proof: Proof, picture: Uint8Array | null): Promise<Result<null>>
   /** The picture of the last boot under a firmware, as PNG; null when there is none. `not-found`. */
   readPicture(id: string, firmware: MachineFirmware): Promise<Result<Buffer | null>>
-  /** Forgets what holds for exactly the file as it is, because it is about to be written to: proofs, block map, list of files; `not-found`. */
+  /** Forgets what holds for exactly the file as it was, because a machine writes to it now: proofs, block map, list of files; `not-found`. */
   invalidate(id: string): Promise<Result<null>>
   /** Calls back with the whole list after each change, also by another process; answers the function that ends it. Throws when the folder cannot be made. */
   subscribe(listener: (disks: ListedDisk[]) => void): () => void

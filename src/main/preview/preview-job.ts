@@ -4,8 +4,8 @@ import type { JobContext } from '../../shared/job'
 import { startMachine, type Machine, type MachineEnding, type MachineOptions } from './machine'
 
 export interface PreviewInput extends Omit<MachineOptions, 'signal' | 'log'> {
-  /** Called once, when the machine runs. */
-  onMachine: (machine: Machine) => void
+  /** Called once, when the machine runs, and waited for. */
+  onMachine: (machine: Machine) => void | Promise<void>
 }
 
 /**
@@ -34,7 +34,7 @@ export async function runPreview(context: JobContext, input: PreviewInput): Prom
   signal.addEventListener('abort', stop, { once: true })
   context.log(`The machine runs (${machine.accelerator})`)
   context.phase('run')
-  onMachine(machine)
+  await onMachine(machine)
   const ending = await machine.ended
   signal.removeEventListener('abort', stop)
   signal.throwIfAborted()
