@@ -112,7 +112,10 @@ const failureFacts = {
   'drives-failed': z.object({ failed: z.array(z.string()), total: z.number() }),
   'confirmation-wrong': z.object({ expected: z.string() }),
   // Preview
-  'preview-failed': z.object({ detail: z.string() }),
+  /** `changesKept`: the machine ran, and wrote to the disk itself. */
+  'preview-failed': z.object({ detail: z.string(), changesKept: z.literal(true).optional() }),
+  /** What the machine wrote filled the folder, with an overlay or with the disk itself. */
+  'preview-no-room': z.object({ folder: z.string(), freeBytes: z.number(), changesKept: z.boolean() }),
   /** The disk was booted and did not come up: under which firmware, and what each boot came to. */
   'proof-failed': proofFacts,
   /** It came up wherever that could be told, but it was not told under each firmware that it claims. */

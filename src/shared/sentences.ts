@@ -113,6 +113,7 @@ const nothingWritten = 'Nothing was written.'
 const noDisk = 'No disk was made, and nothing is left behind.'
 /** Also said by the terminal of a job that was cancelled. */
 export const takenAway = 'What was begun was taken away again.'
+const machineChanges = 'What the machine wrote until then is in the disk.'
 const driveUntouched = 'Nothing was written to the drive.'
 /** What is said of failures that know nothing of drives; of a write it is untrue as soon as a drive is begun. */
 const nothingLost: readonly string[] = [nothingWritten, noDisk, takenAway]
@@ -496,8 +497,16 @@ function textOf(failure: Failure): FailureText {
     case 'preview-failed':
       return {
         happened: `The preview stopped: ${facts.detail.replace(/\.$/, '')}.`,
-        kept: 'The disk is unchanged.',
+        kept: facts.changesKept === true ? machineChanges : 'The disk is unchanged.',
         remedy: 'The log has all that QEMU said.',
+      }
+    case 'preview-no-room':
+      return {
+        happened: `There was no room left in ${facts.folder} for what the machine wrote; ${formatBytes(facts.freeBytes)} are free there now.`,
+        kept: facts.changesKept ? machineChanges : 'The disk is unchanged.',
+        remedy: facts.changesKept
+          ? 'Free some space there, and start the machine again.'
+          : 'Free some space there, or name a folder with room in the variable TMPDIR, and start the machine again.',
       }
     case 'proof-failed':
       return {

@@ -62,3 +62,13 @@ test('what was proven is forgotten when a machine that keeps its changes has sta
   )
   expect(library.invalidate).toHaveBeenCalledTimes(1)
 })
+
+test('the failure of a machine that keeps its changes does not call the disk unchanged', async () => {
+  expect(
+    await preview('--keep-changes', ok(pretendMachine([], { ended: Promise.resolve(killed) }))),
+  ).toMatchObject({ failure: { facts: { changesKept: true } } })
+  const full = { reason: 'no-space', folder } as const
+  expect(
+    await preview('--keep-changes', ok(pretendMachine([], { ended: Promise.resolve(full) }))),
+  ).toMatchObject({ failure: { code: 'preview-no-room', facts: { folder, changesKept: true } } })
+})

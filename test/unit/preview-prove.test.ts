@@ -164,7 +164,10 @@ test.each<[MachineEnding, object]>([
     { reason: 'failed', detail: 'QEMU was ended by SIGKILL' },
     { code: 'preview-failed', facts: { detail: 'QEMU was ended by SIGKILL' } },
   ],
-  [{ reason: 'no-space', folder: tmpdir() }, { code: 'no-space' }],
+  [
+    { reason: 'no-space', folder: tmpdir() },
+    { code: 'preview-no-room', facts: { changesKept: false } },
+  ],
 ])('a QEMU that came to its end says nothing of the disk: %j', async (ending, failure) => {
   const machineFor = (): Result<Machine> => showing(['Loading'], 'tcg', { ended: Promise.resolve(ending) })
   expect(await prove(['bios', 'uefi'], machineFor)).toMatchObject({ state: 'failed', failure })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { refusalReasons } from '../../src/shared/drive'
-import { failureSchema, type FailureCode, type FailureFacts } from '../../src/shared/failure'
+import { fail, failureSchema, type FailureCode, type FailureFacts } from '../../src/shared/failure'
 import { jobPhases } from '../../src/shared/job'
 import { formatAge, formatBytes, formatDuration } from '../../src/shared/amounts'
 import { describeFailure, describeReason, phaseTitle } from '../../src/shared/sentences'
@@ -67,6 +67,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'drives-failed': { failed: ['/dev/sdb'], total: 3 },
   'confirmation-wrong': { expected: 'SanDisk Ultra' },
   'preview-failed': { detail: 'QEMU ended' },
+  'preview-no-room': { folder: '/tmp', freeBytes: 1e9, changesKept: false },
   'proof-failed': {
     path: '/a/b.img',
     boots: [
@@ -121,6 +122,17 @@ describe('describeFailure', () => {
       describeFailure({ code: 'drives-failed', facts: { failed: ['/dev/sdb', '/dev/sdc'], total } }).kept
     expect(kept(3)).toContain('The others are written.')
     expect(kept(2)).not.toContain('others')
+  })
+
+  it('says of a disk to which a machine wrote that it is changed', () => {
+    for (const changesKept of [true, false]) {
+      const { kept } = describeFailure(
+        fail('preview-no-room', { folder: '/a', freeBytes: 0, changesKept }).failure,
+      )
+      expect(kept === 'The disk is unchanged.').toBe(!changesKept)
+    }
+    const failed = fail('preview-failed', { detail: 'QEMU ended', changesKept: true })
+    expect(describeFailure(failed.failure).kept).toBe('What the machine wrote until then is in the disk.')
   })
 
   it('never asks for less than is needed', () => {

@@ -93,10 +93,10 @@ async function preview(
   for (const { hostPort, guestPort } of machine.forwards) {
     reporter.say(`Port ${guestPort} of the machine is 127.0.0.1:${hostPort} here.`)
   }
-  if (!command.untilLogin) return converse(context, machine, disk.path, reporter)
+  if (!command.untilLogin) return converse(context, machine, keepChanges, reporter)
   const verdict = await watchBoot(machine, { timeoutMilliseconds: command.timeoutMilliseconds, signal })
   if (verdict.ending !== null) {
-    const judged = await judgeEnding(context, disk.path, verdict.ending)
+    const judged = await judgeEnding(context, keepChanges, verdict.ending)
     if (!judged.ok) return judged
   }
   const picture = await machine.screenshot()
@@ -118,7 +118,7 @@ async function preview(
 async function converse(
   context: JobContext,
   machine: Machine,
-  diskPath: string,
+  keepChanges: boolean,
   reporter: Reporter,
 ): Promise<Result<PreviewEnd>> {
   context.phase('run')
@@ -145,7 +145,7 @@ async function converse(
   const ending = await Promise.race([machine.ended, aborted(context.signal), aborted(leave.signal)])
   context.signal.throwIfAborted()
   if (ending !== null) {
-    const judged = await judgeEnding(context, diskPath, ending)
+    const judged = await judgeEnding(context, keepChanges, ending)
     if (!judged.ok) return judged
   }
   return ok({ proof: null, accelerator: machine.accelerator })

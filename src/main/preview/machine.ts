@@ -1,6 +1,6 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
 import { z } from 'zod'
 import { attachmentsOf, type Attachment, type MachineFirmware } from '../../shared/proof'
@@ -72,7 +72,7 @@ export type MachineEnding =
   | { reason: 'stopped' }
   /** The guest switched itself off. */
   | { reason: 'powered-off' }
-  /** The folder for temporary files is full. */
+  /** The folder with what the guest writes is full. */
   | { reason: 'no-space'; folder: string }
   /** QEMU failed or was killed; `detail` has its last words. */
   | { reason: 'failed'; detail: string }
@@ -190,6 +190,8 @@ async function runMachine(
   const { signal, log } = options
   const inFolder = (name: string): string => join(workspace.directory, name)
   const screenSocket = inFolder('screen.sock')
+  /** Where what the guest writes takes room. */
+  const writtenFolder = options.keepChanges === true ? dirname(options.diskPath) : tmpdir()
   const serialListeners = new Set<(bytes: Buffer) => void>()
   const restartListeners = new Set<() => void>()
   const resetListeners = new Set<(isByGuest: boolean) => void>()
@@ -299,7 +301,7 @@ async function runMachine(
         for (const listener of resetListeners) listener(data['guest'] === true)
       }
       if (name === 'BLOCK_IO_ERROR' && data['nospace'] === true) {
-        ending ??= { reason: 'no-space', folder: tmpdir() }
+        ending ??= { reason: 'no-space', folder: writtenFolder }
         void session.stop()
       }
       if (name !== 'STOP') return

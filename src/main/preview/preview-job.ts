@@ -1,4 +1,4 @@
-import { stat, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import { fail, ok, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
 import { startMachine, type Machine, type MachineEnding, type MachineOptions } from './machine'
@@ -11,8 +11,7 @@ export interface PreviewInput extends Omit<MachineOptions, 'signal' | 'log'> {
 /**
  * A preview as a job: starts the machine, hands it out, and lasts until it ends. Cancelling ends it at once.
  * @returns success when the machine was stopped or switched itself off; else the failures of `startMachine`,
- *   `no-space` when what the guest wrote filled the folder for temporary files, or `preview-failed` when QEMU
- *   failed or was killed
+ *   those of `judgeEnding`
  */
 export async function runPreview(context: JobContext, input: PreviewInput): Promise<Result<null>> {
   const { signal } = context
@@ -38,16 +37,18 @@ export async function runPreview(context: JobContext, input: PreviewInput): Prom
   const ending = await machine.ended
   signal.removeEventListener('abort', stop)
   signal.throwIfAborted()
-  return judgeEnding(context, input.diskPath, ending)
+  return judgeEnding(context, input.keepChanges === true, ending)
 }
 
 /**
  * What a machine's end means for the job that ran it.
- * @returns success when it was stopped or switched itself off; `no-space` or `preview-failed` otherwise
+ * @param changesKept whether it wrote to the disk itself
+ * @returns success when it was stopped or switched itself off; `preview-no-room` when there was no room for what the
+ *   guest wrote; `preview-failed` when QEMU failed or was killed
  */
 export async function judgeEnding(
   context: Pick<JobContext, 'log'>,
-  diskPath: string,
+  changesKept: boolean,
   ending: MachineEnding,
 ): Promise<Result<null>> {
   switch (ending.reason) {
@@ -57,12 +58,11 @@ export async function judgeEnding(
       context.log('The machine switched itself off')
       return ok(null)
     case 'no-space': {
-      // The overlay can grow to about the disk's size.
-      const { size } = await stat(diskPath)
-      const { bavail, bsize } = await statfs(ending.folder)
-      return fail('no-space', { path: ending.folder, neededBytes: size, freeBytes: bavail * bsize })
+      const { folder } = ending
+      const { bavail, bsize } = await statfs(folder)
+      return fail('preview-no-room', { folder, freeBytes: bavail * bsize, changesKept })
     }
     case 'failed':
-      return fail('preview-failed', { detail: ending.detail })
+      return fail('preview-failed', { detail: ending.detail, ...(changesKept ? { changesKept } : {}) })
   }
 }

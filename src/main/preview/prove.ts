@@ -109,7 +109,7 @@ async function boot(
   try {
     const verdict = await watchBoot(machine, { timeoutMilliseconds, signal })
     if (verdict.ending !== null) {
-      const judged = await judgeEnding(context, diskPath, verdict.ending)
+      const judged = await judgeEnding(context, false, verdict.ending)
       if (!judged.ok) return judged
     }
     const picture = await machine.screenshot()
