@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Accelerator } from '../../src/main/preview/arguments'
 import { findQemu } from '../../src/main/preview/find'
-import { awaitLife, awaitReading, prepareFiles } from '../../src/main/preview/launch'
+import { awaitLife, awaitReading, prepareFiles, takePicture } from '../../src/main/preview/launch'
 import { startMachine, type Machine } from '../../src/main/preview/machine'
 import type { QmpEvent } from '../../src/main/preview/qmp'
 import { startSession, type Session } from '../../src/main/preview/session'
@@ -19,6 +19,7 @@ vi.mock('../../src/main/preview/launch', async (original) => ({
   prepareFiles: vi.fn<typeof prepareFiles>(),
   awaitLife: vi.fn<typeof awaitLife>(),
   awaitReading: vi.fn<typeof awaitReading>(),
+  takePicture: vi.fn<typeof takePicture>(),
 }))
 
 let folder = ''
@@ -96,3 +97,24 @@ test.each([true, false])(
     expect(await machine.ended).toEqual({ reason: 'no-space', folder: keepChanges ? folder : tmpdir() })
   },
 )
+
+test('a machine that ends while its screen is read is no mistake of ours', async () => {
+  const machine = await start(pretendSession())
+  const textMode = { width: 720, height: 400, pixels: Buffer.alloc(720 * 400 * 3) }
+  vi.mocked(takePicture).mockResolvedValue(ok(textMode))
+  // The memory was saved to a folder that is gone, with the machine.
+  expect(await machine.readScreenText()).toMatchObject({ ok: false, failure: { code: 'preview-failed' } })
+  await machine.stop()
+})
+
+test('a machine that cannot be started again ends', async () => {
+  const qemu = pretendSession()
+  const machine = await start(qemu, { accelerators: ['kvm', 'tcg'] })
+  vi.mocked(prepareFiles).mockRejectedValueOnce(new Error('ENOSPC: no space left on device'))
+  qemu.exit('QEMU was ended by SIGSEGV')
+  expect(await machine.ended).toMatchObject({
+    reason: 'failed',
+    detail: expect.stringContaining('ENOSPC') as string,
+  })
+  await machine.stop()
+})

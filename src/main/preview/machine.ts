@@ -325,7 +325,8 @@ async function runMachine(
       fallback = { from: currentAccelerator(), detail: problem }
       log(`${fallback.from} failed (${problem}): starting again with ${next}`)
       attempt++
-      restarting = begin()
+      // Nobody hears what is thrown here, and the machine would never end.
+      restarting = begin().catch((error: unknown) => fail('preview-failed', { detail: String(error) }))
       const restarted = await restarting
       if (!restarted.ok) {
         const why = JSON.stringify(restarted.failure.facts)
@@ -403,9 +404,14 @@ async function runMachine(
         filename: path,
       })
       if (!saved.ok) return saved
-      const memory = await readFile(path)
-      await rm(path, { force: true })
-      return ok({ ...readTextMemory(picture.value, memory), isPicture: false })
+      try {
+        const memory = await readFile(path)
+        await rm(path, { force: true })
+        return ok({ ...readTextMemory(picture.value, memory), isPicture: false })
+      } catch (error) {
+        // The machine ended in between, and its folder with it.
+        return fail('preview-failed', { detail: String(error) })
+      }
     },
     async screenshot() {
       const picture = await readScreen()
