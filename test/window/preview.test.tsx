@@ -228,6 +228,60 @@ describe('the preview', () => {
     port.close()
   })
 
+  it('of which another page asked is not started twice, and what is stopped is the one that starts', async () => {
+    const before = { ...previewState, previewId: 'machine-0', jobId: 'preview-0' }
+    const fake = await openWindow({ ...fullTopics, previews: [before] })
+    await change(() => fake.set('previews', []))
+    await change(() => fake.set('jobs', [previewJob]))
+    await chooseIn('Disks', 'my-machine.img')
+    await change(() => screen.getAllByRole('button', { name: 'Show preview' })[0]?.click())
+    expect(fake.inputsOf('startPreview')).toEqual([])
+    expect(isEnabled('Machine…')).toBe(false)
+    await press('Force off')
+    expect(fake.inputsOf('stopPreview')).toEqual([])
+    expect(fake.inputsOf('cancelJob')).toEqual([{ jobId: 'preview-1' }])
+    await change(() => fake.set('previews', [previewState]))
+    expect(isEnabled('Machine…')).toBe(true)
+  })
+
+  it('says what failed last', async () => {
+    const { fake, port } = await openPreview()
+    const refuse = (detail: string) =>
+      ({ ok: false, failure: { code: 'preview-failed', facts: { detail } } }) as const
+    const told = (): string | null | undefined => screen.queryByRole('alert')?.textContent
+    fake.answer('powerDownPreview', refuse('QEMU did not answer'))
+    await press('Power button')
+    expect(told()).toContain('QEMU did not answer')
+    await press('Reset')
+    expect(told()).toBeUndefined()
+    await press('Power button')
+    const { failure } = refuse('QEMU was ended by SIGKILL')
+    const { id, kind, title, startedAt, diskId } = previewJob
+    const failed = {
+      id,
+      kind,
+      title,
+      startedAt,
+      diskId,
+      state: 'failed',
+      endedAt: startedAt,
+      failure,
+    } as const
+    await change(() => fake.set('jobs', [failed]))
+    expect(told()).toContain('QEMU was ended by SIGKILL')
+    fake.answer('startPreview', { ok: false, failure: { code: 'busy', facts: { what: 'file:/a.img' } } })
+    await press('Start again')
+    expect(told()).toContain('Something is already being done with /a.img.')
+    fake.answer('startPreview', { ok: true, value: { jobId: 'preview-2', previewId: 'machine-2' } })
+    await press('Start again')
+    await change(() => fake.set('jobs', [{ ...previewJob, id: 'preview-2' }]))
+    await change(() =>
+      fake.set('previews', [{ ...previewState, jobId: 'preview-2', previewId: 'machine-2' }]),
+    )
+    expect(told()).toBeUndefined()
+    port.close()
+  })
+
   it('offers an arm64 disk what boots there, and says why the rest does not', async () => {
     const arm: ListedDisk = { ...unprovenDisk, architecture: 'arm64', firmware: ['uefi'] }
     const firmware: typeof host.qemu.firmware = { amd64: ['bios'], arm64: ['uefi', 'secure-boot'] }

@@ -30,8 +30,12 @@ export function PreviewPage(props: {
   const previews = usePreviews()
   const [isChoosing, setIsChoosing] = useState(false)
   const start = useCall('startPreview')
+  const isRunning = job !== null && isActive(job)
+  const last = previews.sessions.findLast(({ diskId }) => diskId === disk.id)
+  // Also one that was asked for before this page was opened.
+  const isStarting = start.pending || (isRunning && last?.jobId !== job.id)
   // While another machine is started the one before is nothing to look at.
-  const session = start.pending ? undefined : previews.sessions.findLast(({ diskId }) => diskId === disk.id)
+  const session = isStarting ? undefined : last
   const state = useTopic('previews')?.find(({ previewId }) => previewId === session?.previewId)
   const stop = useCall('stopPreview')
   const powerDown = useCall('powerDownPreview')
@@ -39,10 +43,14 @@ export function PreviewPage(props: {
   const cancel = useCall('cancelJob')
   const choice = previews.choiceOf(disk.id) ?? defaultChoice(disk, props.host)
 
+  /** What could not be done before says nothing of what is asked for now. */
+  const clearFailures = (): void => {
+    for (const call of [stop, powerDown, reset]) call.clear()
+  }
   const startMachine = async (chosen: MachineChoice): Promise<void> => {
+    clearFailures()
     await start.run({ diskId: disk.id, choice: chosen })
   }
-  const isRunning = job !== null && isActive(job)
   const startOther = async (chosen: MachineChoice): Promise<void> => {
     setIsChoosing(false)
     previews.choose(disk.id, chosen)
@@ -57,9 +65,9 @@ export function PreviewPage(props: {
   })
 
   const isOver = !isRunning && !start.pending
-  const failure =
-    [start, stop, powerDown, reset].map((call) => call.failure).find((one) => one !== null) ??
-    (job?.state === 'failed' ? job.failure : null)
+  const jobFailure = job?.state === 'failed' ? job.failure : null
+  // A start that failed came after the last job; how that ended counts more than what was asked of its machine before.
+  const failure = start.failure ?? jobFailure ?? stop.failure ?? powerDown.failure ?? reset.failure
   const previewId = session?.previewId ?? ''
   return (
     <Page
@@ -78,7 +86,7 @@ export function PreviewPage(props: {
       }
       actions={
         <>
-          <Button icon={<MachineIcon />} isDisabled={start.pending} onPress={() => setIsChoosing(true)}>
+          <Button icon={<MachineIcon />} isDisabled={isStarting} onPress={() => setIsChoosing(true)}>
             Machine…
           </Button>
           {isOver ? (
@@ -97,7 +105,10 @@ export function PreviewPage(props: {
               <Button
                 icon={<ResetIcon />}
                 isDisabled={session === undefined}
-                onPress={() => void reset.run({ previewId })}
+                onPress={() => {
+                  clearFailures()
+                  void reset.run({ previewId })
+                }}
               >
                 Reset
               </Button>
@@ -105,6 +116,7 @@ export function PreviewPage(props: {
                 icon={<StopIcon />}
                 isDisabled={job === null}
                 onPress={() => {
+                  clearFailures()
                   if (session !== undefined) void stop.run({ previewId })
                   else if (job !== null) void cancel.run({ jobId: job.id })
                 }}
@@ -124,7 +136,7 @@ export function PreviewPage(props: {
         </div>
       )}
       {session === undefined ? (
-        <NoSession isRunning={isRunning} isStarting={start.pending} />
+        <NoSession isStarting={isStarting} />
       ) : (
         <MachineView key={session.previewId} session={session} isRunning={!isOver} />
       )}
@@ -144,6 +156,6 @@ export function PreviewPage(props: {
 }
 
 /** There is no screen yet, or none any more. */
-function NoSession({ isRunning, isStarting }: { isRunning: boolean; isStarting: boolean }) {
-  return isStarting || isRunning ? <EmptyPage title="Starting the machine">{null}</EmptyPage> : null
+function NoSession({ isStarting }: { isStarting: boolean }) {
+  return isStarting ? <EmptyPage title="Starting the machine">{null}</EmptyPage> : null
 }
