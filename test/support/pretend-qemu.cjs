@@ -38,8 +38,8 @@ socket.on('data', (bytes) => {
     if (execute === 'query-status') value = { status }
     if (execute === 'query-blockstats') value = [{ stats: { rd_operations: lie === 'still' ? 0 : 1 } }]
     if (execute === 'screendump') {
-      // Once it was seen alive, and whoever looked has begun to watch it.
-      if (lie === 'internal-error') stop ??= setTimeout(stopByError, 600)
+      // As soon as it was seen alive: before whoever looked has begun to watch it.
+      if (lie === 'internal-error') stop ??= setTimeout(stopByError, 20)
       const [width, height] = ['no-life', 'abort'].includes(lie) ? [640, 480] : [720, 400]
       writeFileSync(
         facts.filename,

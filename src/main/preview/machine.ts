@@ -291,6 +291,12 @@ async function runMachine(
       problem ??= why
       void session.stop()
     }
+    const askWhyStopped = (): void => {
+      void session.qmp.execute('query-status').then((status) => {
+        if (!status.ok || statusSchema.parse(status.value).status !== 'internal-error') return
+        giveUp('the machine stopped with an internal error')
+      })
+    }
     session.qmp.onEvent(({ name, data }) => {
       if (name === 'SHUTDOWN' && data['guest'] === true) ending ??= { reason: 'powered-off' }
       if (name === 'RESET') {
@@ -304,12 +310,10 @@ async function runMachine(
         ending ??= { reason: 'no-space', folder: writtenFolder }
         void session.stop()
       }
-      if (name !== 'STOP') return
-      void session.qmp.execute('query-status').then((status) => {
-        if (!status.ok || statusSchema.parse(status.value).status !== 'internal-error') return
-        giveUp('the machine stopped with an internal error')
-      })
+      if (name === 'STOP') askWhyStopped()
     })
+    // It may have stopped before anybody listened.
+    askWhyStopped()
     if (accelerators[attempt + 1] !== undefined) {
       void awaitReading(session, isUnwanted).then((why) => {
         if (why !== null) giveUp(why)
