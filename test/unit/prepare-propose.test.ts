@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { watchBuild, withLabels } from '../../src/main/prepare/build-image'
+import { watchBuild } from '../../src/main/prepare/build-image'
 import { contextTar } from '../../src/main/prepare/context-tar'
 import { proposeDockerfile, type Proposal } from '../../src/main/prepare/propose'
+import { withLabels } from '../../src/main/prepare/stage-labels'
 import type { ImageFacts, RecipeFamily } from '../../src/shared/image'
 import { plainMachineSettings, type MachineSettings } from '../../src/shared/machine'
 import { recipeOf } from '../../src/shared/recipe'
@@ -270,15 +271,49 @@ describe('the builder’s answer', () => {
     expect(failure).toEqual({ reason, step: 'RUN apt-get update', output: line })
   })
 
-  it('labels every stage', () => {
-    expect(withLabels('FROM a AS b\nRUN x\n  from c\n', { 'slipway.prepared': '1' })).toBe(
-      'FROM a AS b\nLABEL slipway.prepared="1"\nRUN x\n  from c\nLABEL slipway.prepared="1"\n',
-    )
-  })
-
   it('is asked with an archive of whole blocks', () => {
     const tar = contextTar('Dockerfile', 'FROM a\n')
     expect(tar.length).toBe(4 * 512)
     expect(tar.toString('latin1', 512, 519)).toBe('FROM a\n')
+  })
+})
+
+describe('the labels of a build', () => {
+  /** With an `L` for each label. */
+  const labelled = (...lines: string[]): string[] =>
+    withLabels(lines.join('\n'), { a: '1' }).replaceAll('LABEL a="1"', 'L').split('\n')
+
+  it('are in every stage', () => {
+    expect(withLabels('FROM a AS b\nRUN x\n  from c\n', { 'slipway.prepared': '1' })).toBe(
+      'FROM a AS b\nLABEL slipway.prepared="1"\nRUN x\n  from c\nLABEL slipway.prepared="1"\n',
+    )
+    expect(labelled('FROM a\r', 'RUN x')).toEqual(['FROM a\r', 'L', 'RUN x'])
+  })
+
+  it.each([
+    ['a step that goes on', ['RUN python3 -c "\\', 'from app import db; \\', 'db.create()"', 'USER a']],
+    ['one with comments and blank lines in it', ['RUN x \\ ', '# why', '', '  # why \\', 'from a', 'USER a']],
+    ['a here-document', ['RUN <<EOF cat && python3 <<-"PY"', 'from a', 'EOF', '\tfrom b', '\tPY', 'USER a']],
+    ['a copied one', ['COPY <<a.txt /b/', 'from a', ' a.txt', 'from b', 'a.txt', 'USER a']],
+  ])('are not put into %s', (_, lines) => {
+    expect(labelled('FROM a', ...lines, 'FROM b')).toEqual(['FROM a', 'L', ...lines, 'FROM b', 'L'])
+  })
+
+  it('come after all of a FROM', () => {
+    expect(labelled('FROM \\', '  a \\', '  AS b', 'RUN x')).toEqual([
+      ...['FROM \\', '  a \\', '  AS b', 'L', 'RUN x'],
+    ])
+  })
+
+  it('heed the character that continues a line', () => {
+    const lines = ['# syntax=docker/dockerfile:1', '#escape = `', 'FROM a']
+    expect(labelled(...lines, 'RUN x `', 'from b', 'RUN y \\', 'FROM c')).toEqual([
+      ...[...lines, 'L', 'RUN x `', 'from b', 'RUN y \\', 'FROM c', 'L'],
+    ])
+  })
+
+  it('take for no here-document what only looks like one', () => {
+    expect(labelled('RUN cat "<<EOF" \'<<EOF\' <<<a b<<EOF', 'FROM a')).toContain('L')
+    expect(labelled('CMD cat <<EOF', 'FROM a')).toContain('L')
   })
 })

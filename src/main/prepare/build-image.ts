@@ -8,6 +8,7 @@ import { asReadable, errorText, statusCode } from '../docker/connect'
 import { engineFailure, JOB_LABEL, PREPARED_LABEL } from '../docker/container'
 import { fullImageId } from '../docker/images'
 import { contextTar } from './context-tar'
+import { withLabels } from './stage-labels'
 
 /** The id of the image that a prepared one was made of. */
 export const BASE_LABEL = 'slipway.base'
@@ -129,14 +130,6 @@ async function withoutTriggers(
 export function networkOption(): { networkmode?: string } {
   const name = process.env['SLIPWAY_BUILD_NETWORK'] ?? ''
   return /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name) ? { networkmode: name } : {}
-}
-
-/** Labels all stages from their first layer on, so that whatever a broken build leaves can be told. */
-export function withLabels(dockerfile: string, labels: Record<string, string>): string {
-  const line = `LABEL ${Object.entries(labels)
-    .map(([name, value]) => `${name}="${value}"`)
-    .join(' ')}`
-  return dockerfile.replace(/^[ \t]*FROM[ \t].*$/gim, (from) => `${from}\n${line}`)
 }
 
 const eventSchema = z.object({
