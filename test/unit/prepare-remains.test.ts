@@ -1,84 +1,105 @@
-import Docker from 'dockerode'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { PREPARED_LABEL } from '../../src/main/docker/container'
+import { FINISHED_LABEL, PREPARED_LABEL } from '../../src/main/docker/container'
 import { buildPreparedImage } from '../../src/main/prepare/build-image'
+import { pretendEngine, sendJson, type PretendEngine, type Question } from '../support/pretend-engine'
 
 /** How often the engine cannot end its container yet, as one under load (moby, daemon/kill.go, `Kill`). */
 const REFUSALS = 2
+const DOCKERFILE = 'FROM sha256:base\nRUN sleep 600\n'
+const HASH = createHash('sha256').update(`sha256:base\n${DOCKERFILE}`).digest('hex')
+const TAG = 'slipway/prepared:base'
+/** Of what the same preparation came to once, and of all that people made of it. */
+const finished = { [PREPARED_LABEL]: HASH, [FINISHED_LABEL]: HASH }
 
-let folder = ''
-let server: Server
-let docker: Docker
+let engine: PretendEngine
 let left: { container: boolean; image: boolean }
 let refusals = 0
+/** What was removed though it is somebody's own. */
+let others: string[]
+/** Images with a name. */
+let named: { Id: string; RepoTags: string[]; Labels: Record<string, string> }[]
+/** Id and labels of nameless images before the build. */
+let nameless: { Id: string; Labels: Record<string, string> }[]
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'slipway-remains-'))
   left = { container: false, image: false }
   refusals = 0
-  const socket = join(folder, 'docker.sock')
-  server = createServer((request, response) => {
-    const { status, body } = answer(request)
-    response.writeHead(status, { 'content-type': 'application/json' })
-    // A step that does not end.
-    if (request.url?.includes('/build') === true) response.write(`${body}\n`)
-    else response.end(body)
-  })
-  await new Promise<void>((resolve) => server.listen(socket, resolve))
-  docker = new Docker({ socketPath: socket })
+  others = []
+  named = []
+  nameless = [{ Id: 'own-image', Labels: finished }]
+  engine = await pretendEngine(answer)
 })
-afterEach(async () => {
-  server.closeAllConnections()
-  await new Promise((resolve) => server.close(resolve))
-  await rm(folder, { recursive: true })
-})
+afterEach(() => engine.stop())
 
-function answer({ method = '', url = '' }: IncomingMessage): { status: number; body: string } {
-  const json = (value: unknown, status = 200): { status: number; body: string } => ({
-    status,
-    body: JSON.stringify(value),
-  })
-  if (url.includes('/build')) {
+function answer(question: Question, response: ServerResponse): void {
+  if (question.url.startsWith('/build') && !question.url.includes('nocache=true')) {
     left = { container: true, image: true }
-    return json({ stream: 'waiting\n' })
+    response.writeHead(200, { 'content-type': 'application/json' })
+    // A step that does not end.
+    response.write(`${JSON.stringify({ stream: 'waiting\n' })}\n`)
+    return
   }
-  if (url.includes('/containers/json')) {
-    return json(left.container ? [{ Id: 'step', Labels: { [PREPARED_LABEL]: 'x' } }] : [])
+  const { status, value } = answerTo(question)
+  sendJson(response, value, status)
+}
+
+function answerTo({ method, url }: Question): { status: number; value: unknown } {
+  const json = (value: unknown, status = 200) => ({ status, value })
+  if (url.startsWith('/build')) return json({ stream: 'Successfully built\n' })
+  if (url.startsWith('/containers/json')) {
+    const step = left.container ? [{ Id: 'step', Labels: { [PREPARED_LABEL]: HASH } }] : []
+    return json([...step, { Id: 'own-container', Labels: finished }])
   }
-  if (url.includes('/images/json')) {
-    const isDangling = decodeURIComponent(url).includes('"dangling":["true"]')
-    return json(left.image && isDangling ? [{ Id: 'layer' }] : [])
+  if (url.startsWith('/images/json')) {
+    if (!url.includes('"dangling":["true"]')) return json(named)
+    return json([...nameless, ...(left.image ? [{ Id: 'layer', Labels: { [PREPARED_LABEL]: HASH } }] : [])])
   }
-  if (method === 'DELETE' && url.includes('/containers/step')) {
+  if (method === 'DELETE' && url.startsWith('/containers/step')) {
     if (refusals++ < REFUSALS) return json({ message: 'did not receive an exit event' }, 500)
     left.container = false
     return json({}, 204)
   }
-  if (method === 'DELETE' && url.includes('/images/layer')) {
+  if (method === 'DELETE' && url.startsWith('/images/layer')) {
     if (left.container) return json({ message: 'image is being used' }, 409)
     left.image = false
     return json([])
   }
-  return json({ Config: {} })
+  if (method === 'DELETE') others.push(url.replace(/\?.*/, ''))
+  return json({ Id: 'sha256:new', Config: {} })
 }
 
-it('takes away what a cancelled build left, as soon as the engine is able to', async () => {
-  const control = new AbortController()
-  const building = buildPreparedImage(
-    docker,
+const prepare = (control: AbortController, anew = false) =>
+  buildPreparedImage(
+    engine.docker,
+    { baseId: 'sha256:base', baseName: 'debian:12', dockerfile: DOCKERFILE, anew },
     {
-      baseId: 'sha256:base',
-      baseName: 'debian:12',
-      dockerfile: 'FROM sha256:base\nRUN sleep 600\n',
-      anew: false,
+      signal: control.signal,
+      log: (line) => {
+        if (line === 'waiting') control.abort(new Error('cancelled'))
+      },
     },
-    { signal: control.signal, log: () => control.abort(new Error('cancelled')) },
   )
-  await expect(building).rejects.toThrow('cancelled')
+
+it('takes away what a cancelled build left, as soon as the engine is able to, and nothing of anybody’s', async () => {
+  await expect(prepare(new AbortController())).rejects.toThrow('cancelled')
   expect(refusals).toBe(REFUSALS + 1)
   expect(left).toEqual({ container: false, image: false })
+  expect(others).toEqual([])
+})
+
+it('takes what was prepared before by its name, not what somebody built of it', async () => {
+  named = [
+    { Id: 'sha256:derived', RepoTags: ['mine:1'], Labels: finished },
+    { Id: 'sha256:known', RepoTags: [`localhost/${TAG}`], Labels: finished },
+  ]
+  expect(await prepare(new AbortController())).toEqual({ ok: true, value: 'sha256:known' })
+})
+
+it('takes away the image that had the name, not a nameless one that somebody built of it', async () => {
+  named = [{ Id: 'sha256:known', RepoTags: [TAG], Labels: finished }]
+  nameless.push({ Id: 'sha256:known', Labels: finished })
+  expect(await prepare(new AbortController(), true)).toEqual({ ok: true, value: 'sha256:new' })
+  expect(others).toEqual(['/images/sha256:known'])
 })

@@ -6,8 +6,13 @@ import { isOrphaned, ownMark } from './owner'
 
 /** Every container that Slipway creates has it; the value is the container's own name. */
 export const JOB_LABEL = 'slipway.job'
-/** Every image that Slipway prepared has it, and what is left of the preparation of one; the value is a hash of its base and Dockerfile. */
+/**
+ * Every image that Slipway prepared has it, what is left of the preparation of one, and whatever people make of it,
+ * for labels are inherited; the value is a hash of its base and Dockerfile.
+ */
 export const PREPARED_LABEL = 'slipway.prepared'
+/** The same hash, from the last layer of a prepared image on: what is left of a preparation has none, or another. */
+export const FINISHED_LABEL = 'slipway.finished'
 /** The mark of the process that created it. */
 const OWNER_LABEL = 'slipway.owner'
 

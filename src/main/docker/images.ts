@@ -1,7 +1,7 @@
 import type Docker from 'dockerode'
 import type { ImageSummary } from '../../shared/image'
 import { statusCode } from './connect'
-import { PREPARED_LABEL } from './container'
+import { FINISHED_LABEL, PREPARED_LABEL } from './container'
 
 /** Architectures by image id; an id names its content, so they never change. */
 const architectures = new Map<string, string>()
@@ -14,8 +14,8 @@ export async function listImages(docker: Docker): Promise<ImageSummary[]> {
   const found = await docker.listImages()
   const images: ImageSummary[] = []
   for (const info of found) {
-    // What Slipway makes of an image on the way to a disk is nothing to choose from.
-    if ((info.Labels as Record<string, string> | null)?.[PREPARED_LABEL] !== undefined) continue
+    // What Slipway makes of an image on the way to a disk is nothing to choose from; what people make of that is.
+    if (isRemains(info.Labels) || preparedNames(info).length > 0) continue
     const architecture = await architectureOf(docker, info.Id)
     if (architecture === null) continue
     images.push({
@@ -32,6 +32,21 @@ export async function listImages(docker: Docker): Promise<ImageSummary[]> {
   return images.sort(
     (a, b) => nameless(a) - nameless(b) || b.createdAt - a.createdAt || a.id.localeCompare(b.id),
   )
+}
+
+/**
+ * Whether a container or an image is of a preparation that did not come to its end, or has not yet.
+ * @param labels as the engine lists them
+ */
+export function isRemains(labels: Record<string, string> | null | undefined): boolean {
+  const hash = labels?.[PREPARED_LABEL]
+  return hash !== undefined && labels?.[FINISHED_LABEL] !== hash
+}
+
+/** The names of an image that only Slipway gives, as `slipway/prepared:…`; Podman's begin with `localhost/`. */
+export function preparedNames({ RepoTags }: Pick<Docker.ImageInfo, 'RepoTags'>): string[] {
+  const names = ((RepoTags as string[] | null) ?? []).map((name) => name.replace(/^localhost\//, ''))
+  return names.filter((name) => name.startsWith('slipway/prepared:'))
 }
 
 /** An image's id with its `sha256:`, which Podman leaves out. */

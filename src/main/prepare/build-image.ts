@@ -5,8 +5,8 @@ import { z } from 'zod'
 import { fail, ok, type FailureFacts, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
 import { asReadable, errorText, statusCode } from '../docker/connect'
-import { engineFailure, JOB_LABEL, PREPARED_LABEL } from '../docker/container'
-import { fullImageId } from '../docker/images'
+import { engineFailure, FINISHED_LABEL, PREPARED_LABEL } from '../docker/container'
+import { fullImageId, isRemains, preparedNames } from '../docker/images'
 import { contextTar } from './context-tar'
 import { withLabels } from './stage-labels'
 
@@ -51,19 +51,22 @@ export async function buildPreparedImage(
   const { baseId, baseName, anew } = preparation
   signal.throwIfAborted()
   const hash = createHash('sha256').update(`${baseId}\n${preparation.dockerfile}`).digest('hex')
-  const own = { label: [`${PREPARED_LABEL}=${hash}`] }
+  const ofBase = [`${BASE_LABEL}=${baseId}`]
+  const tag = `slipway/prepared:${baseId.replace('sha256:', '').slice(0, 12)}`
+  let earlier: Docker.ImageInfo | undefined
   try {
-    const [known] = await docker.listImages({ filters: { ...own, dangling: ['false'] } })
-    if (known !== undefined && !anew) {
-      log(`prepared before: ${known.Id}`)
-      return ok(fullImageId(known.Id))
-    }
+    // By its name, too: what people build of it has its labels.
+    const images = await docker.listImages({ filters: { label: ofBase, dangling: ['false'] } })
+    earlier = images.find((image) => preparedNames(image).includes(tag))
   } catch (error) {
     return { ok: false, failure: engineFailure(error, baseName) }
   }
+  if (earlier?.Labels[PREPARED_LABEL] === hash && !anew) {
+    log(`prepared before: ${earlier.Id}`)
+    return ok(fullImageId(earlier.Id))
+  }
 
   const labels = { [PREPARED_LABEL]: hash, [BASE_LABEL]: baseId }
-  const tag = `slipway/prepared:${baseId.replace('sha256:', '').slice(0, 12)}`
   const watcher = watchBuild(log)
   let built: Result<string>
   try {
@@ -74,6 +77,8 @@ export async function buildPreparedImage(
       rm: true,
       forcerm: true,
       nocache: anew,
+      // Of the last layer alone (moby, builder/dockerfile/builder.go, `buildLabelOptions`).
+      labels: { [FINISHED_LABEL]: hash },
       // Without a `version`, the engine's own builder, which takes an image's id and needs nothing else.
       ...networkOption(),
       abortSignal: signal,
@@ -91,9 +96,10 @@ export async function buildPreparedImage(
       built = fail('preparation-failed', { image: baseName, reason: 'dockerfile', step: '', output })
     }
   }
-  if (!built.ok) await removeRemains(docker, own.label, signal.aborted).catch(() => undefined)
+  if (!built.ok)
+    await removeRemains(docker, [`${PREPARED_LABEL}=${hash}`], signal.aborted).catch(() => undefined)
   // The one of an earlier Dockerfile, whose name the new one has now.
-  else await removeDangling(docker, [`${BASE_LABEL}=${baseId}`]).catch(() => undefined)
+  else await removeDangling(docker, ofBase, earlier?.Id).catch(() => undefined)
   signal.throwIfAborted()
   return built
 }
@@ -221,9 +227,8 @@ async function removeRemains(docker: Docker, label: string[], wasCancelled: bool
   let wasSeen = false
   const tries = wasCancelled ? CLEAN_UP.tries : 1
   for (let tried = 0; tried < (wasSeen ? CLEAN_UP.triesWhenSeen : tries); tried++) {
-    // One that a job reads an earlier image of the same kind from stays.
     const containers = await docker.listContainers({ all: true, filters: { label } })
-    const own = containers.filter(({ Labels }) => Labels[JOB_LABEL] === undefined)
+    const own = containers.filter(({ Labels }) => isRemains(Labels))
     for (const { Id } of own) await ignoringRefusal(docker.getContainer(Id).remove({ force: true }))
     const left = await removeDangling(docker, label)
     if (wasSeen && own.length === 0 && left === 0) return
@@ -233,9 +238,10 @@ async function removeRemains(docker: Docker, label: string[], wasCancelled: bool
   await removeDangling(docker, label)
 }
 
-/** Answers how many there were. */
-async function removeDangling(docker: Docker, label: string[]): Promise<number> {
-  const images = await docker.listImages({ filters: { label, dangling: ['true'] } })
+/** Removes nameless images: remains, and `earlier`, once prepared. Answers how many there were. */
+async function removeDangling(docker: Docker, label: string[], earlier?: string): Promise<number> {
+  const nameless = await docker.listImages({ filters: { label, dangling: ['true'] } })
+  const images = nameless.filter(({ Id, Labels }) => Id === earlier || isRemains(Labels))
   for (const { Id } of images) await ignoringRefusal(docker.getImage(Id).remove())
   return images.length
 }
