@@ -1,9 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { rm, symlink } from 'node:fs/promises'
+import { readdirSync, rmSync } from 'node:fs'
+import { mkdir, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
+import { buildDisk } from '../../src/main/convert/build'
+import { setDirectWorker } from '../../src/main/convert/engines'
+import { openLibrary } from '../../src/main/library/library'
+import { defaultBuildSettings } from '../../src/shared/image'
 import type { Failure } from '../../src/shared/failure'
 import type { ArchivedImage } from '../../src/main/source/archive/images'
 import { archivedImageSource } from '../../src/main/source/archive/image-source'
@@ -19,10 +24,12 @@ import {
   type ArchiveFiles,
 } from '../support/image-archives'
 import { encodeArchive } from './tar-members'
+import { silentContext } from '../support/job-context'
+import { buildPrograms } from '../support/programs'
 import { archiveFolder, expected, image, imagesOf, old, paths, treeOf } from '../support/archive-folder'
 
 const signal = new AbortController().signal
-const { inFile, inFolder } = archiveFolder()
+const { path: folder, inFile, inFolder } = archiveFolder()
 
 describe('the same image in every form', () => {
   const forms: [string, () => Promise<string>][] = [
@@ -444,3 +451,22 @@ test('memory does not grow with the content', async () => {
   // V8 collects such buffers when there are some 64 MB of them.
   expect(most).toBeLessThan(130_000_000)
 })
+
+test('a disk whose file is gone before anybody reads the archive is a failure, not a wait for ever', async () => {
+  await buildPrograms(join(folder(), 'programs'), ['direct'])
+  setDirectWorker(join(folder(), 'programs/direct/direct.cjs'))
+  const path = await inFile(tarOf(old.files, old.links))
+  const disks = join(folder(), 'disks')
+  await mkdir(disks)
+  // As when a drive is pulled.
+  const phase = (name: string): void => {
+    if (name === 'copy') for (const one of readdirSync(disks)) rmSync(join(disks, one))
+  }
+  const building = buildDisk(silentContext({ phase }), {
+    source: archivedImageSource(path, (await imagesOf(path))[0] as ArchivedImage),
+    settings: { ...defaultBuildSettings, boot: false },
+    outputPath: join(disks, 'disk.img'),
+    library: openLibrary(join(folder(), 'library'), () => undefined),
+  })
+  await expect(building).rejects.toThrow('ENOENT')
+}, 30_000)

@@ -10,12 +10,14 @@ import { chunkWriter } from './chunk-writer'
  * threads leave a gigabyte of buffers for two collectors, and 200 MB of them are there at a time (measured).
  * @param chunks each may be overwritten when the next but one is asked for
  * @param onReady told the socket's path, in a folder of its own that only this user enters; both are gone at every end
+ * @param unread aborted when nobody will come to read any more: it then ends, unless somebody reads already
  * @throws what the chunks throw; whoever reads sees the tar break off then
  */
 export async function serveTar(
   chunks: AsyncIterable<Uint8Array>,
   onReady: (path: string) => void,
   signal: AbortSignal,
+  unread: AbortSignal,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-archive-'))
   const server = createServer()
@@ -25,9 +27,15 @@ export async function serveTar(
     const path = isWindows ? `\\\\.\\pipe\\${basename(folder)}` : join(folder, 'tar.sock')
     server.listen(path)
     await once(server, 'listening', { signal })
-    const connection = once(server, 'connection', { signal })
+    const connection = once(server, 'connection', { signal: AbortSignal.any([signal, unread]) })
     onReady(path)
-    ;[socket] = (await connection) as [Socket]
+    try {
+      ;[socket] = (await connection) as [Socket]
+    } catch (error) {
+      // A reader that never came is no failure of the tar.
+      if (unread.aborted) return
+      throw error
+    }
     // Nobody else: the name may go as soon as somebody reads.
     server.close()
     await rm(folder, { recursive: true, force: true })

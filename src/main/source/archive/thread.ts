@@ -49,11 +49,15 @@ export type ThreadRequest =
   /** An engine's export, of which only the size is asked. */
   | { kind: 'measure'; source: Extract<DiskSource, { kind: 'engine' }> }
 
-/** To the thread: a question about a file, the wish to know what makes up the tree, room for a chunk, the wish to stop. */
+/**
+ * To the thread: a question about a file, the wish to know what makes up the tree, room for a chunk, that nobody will
+ * come to read what is served, the wish to stop.
+ */
 export type ToThread =
   | { type: 'ask'; id: number; method: keyof TreeFiles; path: string; limit: number }
   | { type: 'select' }
   | { type: 'more' }
+  | { type: 'unread' }
   | { type: 'abort' }
 
 /** What the names of a tree tell. */
@@ -155,8 +159,14 @@ async function handOver(
     selection === null
       ? layerChunks(layers[0] as Layer, path, signal)
       : flattenLayers(layers, selection, path, signal)
-  if (by === 'socket') await serveTar(chunks, (socket) => post({ type: 'serving', path: socket }), signal)
-  else await sendChunks(chunks, port, post, signal)
+  if (by === 'socket') {
+    const unread = new AbortController()
+    port.on('message', (message: ToThread) => {
+      if (message.type === 'unread') unread.abort()
+    })
+    const onReady = (socket: string): void => post({ type: 'serving', path: socket })
+    await serveTar(chunks, onReady, signal, unread.signal)
+  } else await sendChunks(chunks, port, post, signal)
   post({ type: 'end' })
 }
 

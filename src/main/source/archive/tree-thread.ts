@@ -36,7 +36,7 @@ export interface TreeThread {
   read(): AsyncGenerator<Uint8Array>
   /** The same for the direct engine's thread, which reads it from a socket; answers the socket's path. */
   serve(): Promise<string>
-  /** Waits until all was served: what stood against that, or null. */
+  /** When the reader has ended, or never came: what stood against its being served all, or null. */
   served(): Promise<Error | null>
   /** Lets the program end while the thread waits for questions, or not. */
   hold(isHeld: boolean): void
@@ -353,6 +353,7 @@ class Thread {
   }
 
   async served(): Promise<Error | null> {
+    this.send({ type: 'unread' })
     await this.ended
     return this.isWhole ? null : this.error
   }
