@@ -1,7 +1,7 @@
 import type Docker from 'dockerode'
 import { randomUUID } from 'node:crypto'
 import { fail, ok, type Failure, type Result } from '../../shared/failure'
-import { asReadable, errorText, statusCode } from './connect'
+import { asReadable, errorCode, errorText, statusCode } from './connect'
 import { isOrphaned, ownMark } from './owner'
 
 /** Every container that Slipway creates has it; the value is the container's own name. */
@@ -107,6 +107,20 @@ export function engineFailure(error: unknown, image: string): Failure {
   if (status === 404) return fail('image-gone', { image }).failure
   if (status !== null) return fail('engine-refused', { detail: errorText(error) }).failure
   return fail('engine-lost', { detail: errorText(error) }).failure
+}
+
+/**
+ * Why a container of an image could not be read to its end: `engine-lost`, or `image-gone` when the image was removed
+ * meanwhile.
+ */
+export async function explainBreak(docker: Docker, imageId: string, error: unknown): Promise<Failure> {
+  const detail = errorCode(error) === 'ECONNRESET' ? 'it ended in the middle of the export' : errorText(error)
+  try {
+    await docker.getImage(imageId).inspect()
+  } catch (inspectError) {
+    if (statusCode(inspectError) === 404) return fail('image-gone', { image: imageId }).failure
+  }
+  return fail('engine-lost', { detail }).failure
 }
 
 /**

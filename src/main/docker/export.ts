@@ -1,6 +1,6 @@
 import type Docker from 'dockerode'
 import type { Readable } from 'node:stream'
-import { fail, ok, type Failure, type Result } from '../../shared/failure'
+import { ok, type Result } from '../../shared/failure'
 import type { JobContext } from '../../shared/job'
 import { loaderFiles } from '../prepare/loader-image'
 import { measureTar } from '../source/archive/measure'
@@ -8,8 +8,8 @@ import { answered } from '../source/archive/open-archive'
 import { measureExport } from '../source/archive/tree-thread'
 import type { InspectedImage, TreeExport } from '../source/tree-source'
 import { containerFiles } from './archive'
-import { asReadable, errorCode, errorText, statusCode } from './connect'
-import { engineFailure, openContainer } from './container'
+import { asReadable } from './connect'
+import { engineFailure, explainBreak, openContainer } from './container'
 
 /**
  * Prepares the file system of an image to be read, from a container that is
@@ -93,15 +93,4 @@ async function openUntilEnd(
   if (!opened.ok) return opened
   defer(opened.value.close)
   return ok(opened.value.container)
-}
-
-/** `engine-lost`, or `image-gone` when the image was removed meanwhile. */
-async function explainBreak(docker: Docker, imageId: string, error: unknown): Promise<Failure> {
-  const detail = errorCode(error) === 'ECONNRESET' ? 'it ended in the middle of the export' : errorText(error)
-  try {
-    await docker.getImage(imageId).inspect()
-  } catch (inspectError) {
-    if (statusCode(inspectError) === 404) return fail('image-gone', { image: imageId }).failure
-  }
-  return fail('engine-lost', { detail }).failure
 }

@@ -3,7 +3,8 @@ import { ok, type Result } from '../../shared/failure'
 import { fileFacts, type FileFacts } from '../source/facts'
 import type { InspectedImage } from '../source/tree-source'
 import { containerFiles } from './archive'
-import { engineFailure, openContainer, type OpenContainer } from './container'
+import { statusCode } from './connect'
+import { engineFailure, explainBreak, openContainer, type OpenContainer } from './container'
 import { fullImageId } from './images'
 
 /** Images whose facts are remembered. */
@@ -40,8 +41,14 @@ export async function inspectImage(
       const opened = await openContainer(docker, id)
       if (!opened.ok) return opened
       keep?.(opened.value, id)
+      const { container } = opened.value
       try {
-        files = await fileFacts(containerFiles(opened.value.container, signal))
+        files = await fileFacts(containerFiles(container, signal))
+        // Of a container that somebody took away, an engine answers as if nothing were in it.
+        await container.inspect()
+      } catch (error) {
+        if (statusCode(error) !== 404) throw error
+        return { ok: false, failure: await explainBreak(docker, id, error) }
       } finally {
         if (keep === null) await opened.value.close()
       }
