@@ -78,6 +78,7 @@ const failureFacts = {
   'output-folder-missing': z.object({ path: z.string() }),
   'output-forbidden': z.object({ path: z.string() }),
   'output-file-system': z.object({ path: z.string(), fileSystem: z.string(), limitBytes: z.number() }),
+  'output-too-large': z.object({ path: z.string() }),
   'no-space': z.object({ path: z.string(), neededBytes: z.number(), freeBytes: z.number() }),
   'disk-missing': z.object({ path: z.string() }),
   'disk-changed': z.object({ path: z.string() }),

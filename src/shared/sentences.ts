@@ -340,6 +340,12 @@ function textOf(failure: Failure): FailureText {
         kept: nothingWritten,
         remedy: 'Choose a folder on another drive, or a smaller disk.',
       }
+    case 'output-too-large':
+      return {
+        happened: `The file ${facts.path} may not become as large as it would: its file system, or a limit of this session (ulimit -f), ends before.`,
+        kept: noDisk,
+        remedy: 'Choose a folder on another drive, or a smaller disk.',
+      }
     case 'no-space':
       return {
         happened: `There is not enough free space at ${facts.path}: ${formatBytes(facts.neededBytes, 'up')} are needed, ${formatBytes(facts.freeBytes)} are free.`,

@@ -136,6 +136,39 @@ test('a full file system is told with the room that there was', async () => {
   }
 })
 
+test('a file that may not become as large, or a quota that is used up, is told as such', async () => {
+  const path = join(folder, 'limited.img')
+  const build = (worker: string) => {
+    writeFileSync(path, '')
+    const source = { kind: 'file' as const, path: join(folder, 'archive.tar') }
+    const target = { kind: 'file' as const, path }
+    return runDirectEngine(
+      worker,
+      { source, target, settings },
+      () => undefined,
+      new AbortController().signal,
+    )
+  }
+  const limit = (bytes: string) => runProgram('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:`])
+  limit(String(20 * 2 ** 20))
+  try {
+    expect(await build(workerFile)).toEqual({
+      ok: false,
+      failure: { code: 'output-too-large', facts: { path } },
+    })
+  } finally {
+    limit('unlimited')
+  }
+  const full = join(folder, 'full.cjs')
+  const message = { type: 'error', message: 'disk quota exceeded', code: 'EDQUOT' }
+  writeFileSync(full, `require('worker_threads').parentPort.postMessage(${JSON.stringify(message)})`)
+  // Whatever is free for others.
+  expect(await build(full)).toEqual({
+    ok: false,
+    failure: { code: 'no-space', facts: { path, neededBytes: 200 * 2 ** 20, freeBytes: 0 } },
+  })
+})
+
 test('giving up is answered within 200 ms, be the engine silent or the worker in the middle of something long', async () => {
   const file: DirectBuild['source'] = { kind: 'file', path: join(folder, 'archive.tar') }
   // Each of these paths leads over forty links, and each link up and down as often as a link can say.

@@ -41,6 +41,7 @@ const examples: { [C in FailureCode]: FailureFacts<C> } = {
   'output-folder-missing': { path: '/a' },
   'output-forbidden': { path: '/a' },
   'output-file-system': { path: '/a/b.img', fileSystem: 'FAT32', limitBytes: 4294967295 },
+  'output-too-large': { path: '/a/b.img' },
   'no-space': { path: '/a/b.img', neededBytes: 2e9, freeBytes: 1e9 },
   'disk-missing': { path: '/a/b.img' },
   'disk-changed': { path: '/a/b.img' },

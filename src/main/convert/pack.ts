@@ -25,7 +25,7 @@ export interface Packer {
    * @param context of the job; its progress is told
    * @param rawPath absolute path of the raw disk
    * @param packedPath absolute path of a regular, empty file of the user's own
-   * @returns `no-space`, `tool-failed`; throws the signal's reason when cancelled. The packed file is to be thrown away then.
+   * @returns `no-space`, `output-too-large`, `tool-failed`; throws the signal's reason when cancelled. The packed file is to be thrown away then.
    */
   pack(context: JobContext, rawPath: string, packedPath: string): Promise<Result<null>>
 }
@@ -63,10 +63,9 @@ function guarded(
       return ok(null)
     } catch (error) {
       context.signal.throwIfAborted()
-      const isFull =
-        (error as NodeJS.ErrnoException).code === 'ENOSPC' ||
-        (error instanceof ExecaError && /no space left/i.test(String(error.stderr)))
-      if (isFull) {
+      const trouble = troubleOf(error)
+      if (trouble === 'too-large') return fail('output-too-large', { path: packedPath })
+      if (trouble === 'full') {
         const { blocks } = await stat(rawPath)
         return fail('no-space', { path: packedPath, neededBytes: blocks * 512, freeBytes: 0 })
       }
@@ -75,6 +74,14 @@ function guarded(
       return fail('tool-failed', { tool, exitCode: error.exitCode ?? null, output })
     }
   }
+}
+
+/** Why a file could not be written further: the file system's word, or that of a program (errno(3)); null for all else. */
+function troubleOf(error: unknown): 'full' | 'too-large' | null {
+  const { code } = error as NodeJS.ErrnoException
+  const output = error instanceof ExecaError ? String(error.stderr) : ''
+  if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left|quota exceeded/i.test(output)) return 'full'
+  return code === 'EFBIG' || /file too large/i.test(output) ? 'too-large' : null
 }
 
 /** Counts what passes, for the progress. */

@@ -39,7 +39,8 @@ const IN_FLIGHT = 16
  * @param workerFile the built `worker.ts`
  * @param progress told the bytes of the archive that were read, about ten times a second
  * @param signal to give up; answered within 200 ms and the writes that are under way
- * @returns what `writeDisk` returns, and `no-space` when the file's file system is full
+ * @returns what `writeDisk` returns; `no-space` when the file's file system is full, or the account's part of it;
+ *   `output-too-large` when the file may not become as large as it has to
  * @throws the signal's reason when aborted, what a stream throws, and mistakes of our own
  */
 export async function runDirectEngine(
@@ -104,9 +105,11 @@ export async function runDirectEngine(
             reject(signal.reason as Error)
             return
           case 'error':
-            if (message.code === 'ENOSPC' && target.kind === 'file') {
-              resolve(noSpace(target.path, neededBytes))
-            } else reject(new Error(message.message))
+            if (target.kind === 'file' && (message.code === 'ENOSPC' || message.code === 'EDQUOT'))
+              resolve(noSpace(target.path, neededBytes, message.code))
+            else if (target.kind === 'file' && message.code === 'EFBIG')
+              resolve(fail('output-too-large', { path: target.path }))
+            else reject(new Error(message.message))
         }
       })
       worker.on('error', reject)
@@ -132,14 +135,14 @@ async function writeTo(
   if (target.kind === 'writes') await target.write(bytes, position)
 }
 
-/** What was free before we filled it: what is free now, and what the file that is thrown away has. */
-async function noSpace(path: string, neededBytes: number): Promise<Result<never>> {
+/**
+ * What was free before we filled it: what is free now, and what the file that is thrown away has. Of a quota nothing is
+ * left, whatever the file system has for others.
+ */
+async function noSpace(path: string, neededBytes: number, code: 'ENOSPC' | 'EDQUOT'): Promise<Result<never>> {
   const [system, file] = await Promise.all([statfs(path), stat(path)])
-  return fail('no-space', {
-    path,
-    neededBytes,
-    freeBytes: system.bavail * system.bsize + file.blocks * 512,
-  })
+  const freeNow = code === 'EDQUOT' ? 0 : system.bavail * system.bsize
+  return fail('no-space', { path, neededBytes, freeBytes: freeNow + file.blocks * 512 })
 }
 
 /** Lets so many chunks through and then waits until the worker took one. */
