@@ -187,4 +187,21 @@ describe('a tree with symlinks on the way', () => {
       'home/ada/.profile f 644 x',
     ])
   })
+
+  test('keeps what it has where something is added for want of it alone', async () => {
+    const added = ['srv', 'var/app', 'way/in', 'way/new', 'nowhere/x', 'deep/down'].map(
+      (path) => ({ path, kind: 'directory', mode: 0o755, unlessThere: true }) as const,
+    )
+    const members: Member[] = [
+      { name: 'srv', type: '5', mode: 0o700 },
+      { name: 'var/app', content: 'a file' },
+      { name: 'real/in', type: '5', mode: 0o700 },
+      { name: 'way', type: '2', target: 'real' },
+      { name: 'nowhere', type: '2', target: 'missing' },
+    ]
+    expect(await bothWays(members, { removed: [], emptied: [], added })).toEqual([
+      ...['deep d 755', 'deep/down d 755', 'nowhere l missing', 'real d 755', 'real/in d 700'],
+      ...['real/new d 755', 'srv d 700', 'var d 755', 'var/app f 644 a file', 'way l real'],
+    ])
+  })
 })

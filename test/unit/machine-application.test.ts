@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { applicationFiles } from '../../src/main/convert/machine/application'
+import { settingsEdits } from '../../src/main/convert/machine/machine-edits'
 import { commandWord, unitWord } from '../../src/main/convert/machine/systemd'
 import { shellWord } from '../../src/main/convert/machine/text'
 import type { InspectedImage } from '../../src/main/source/tree-source'
 import { defaultMachineSettings, hasCommand } from '../../src/shared/image'
+import { plainMachineSettings, type MachineSettings } from '../../src/shared/machine'
 import { preparedDebian, preparedSysvinit } from '../support/inspected'
+
+const HASH = '$6$abcdefgh$yVfUwsw5T.JApa8POvClA1pQ5peiq97DUNyXCZN5IrF.BMSkiaLQ5kvpuEm'
 
 type Applications = InspectedImage['applications']
 
@@ -103,6 +107,29 @@ describe('the image’s command as a service', () => {
     )
     // A server on port 80 that is not root's.
     expect(files({}, preparedSysvinit).get('etc/slipway/application')).toContain('ip_unprivileged_port_start')
+  })
+
+  it('has the folder that it runs in, where the image has none', () => {
+    const added = (workingDirectory: string, machine: Partial<MachineSettings> = { runCommand: true }) => {
+      const image = {
+        ...preparedDebian,
+        applications: { ...preparedDebian.applications, workingDirectory },
+      }
+      const made = settingsEdits(image, { ...plainMachineSettings, ...machine }, false)
+      return made.ok ? made.value.added.filter(({ kind }) => kind === 'directory') : made.failure
+    }
+    const folder = { path: 'srv/app', kind: 'directory', mode: 0o755, unlessThere: true }
+    expect(added('/srv/app')).toEqual([folder])
+    expect(added('srv//x/../app/')).toEqual([folder])
+    expect(added('/srv/app', {})).toEqual([])
+    expect(added('/')).toEqual([])
+    expect(added('/größe')).toEqual([])
+    // A home is its user's own.
+    const home = added('/home/ada', {
+      ...{ runCommand: true, user: { name: 'ada', passwordHash: HASH, sudo: false } },
+    })
+    expect(home).toMatchObject([{ path: 'home/ada', mode: 0o700, owner: {} }])
+    expect(home).not.toMatchObject([{ unlessThere: true }])
   })
 
   it('says when there is nothing to run, or nobody', () => {

@@ -22,6 +22,8 @@ export interface AddedEntry {
   target?: string
   /** Numbers of user and group; root's when absent. */
   owner?: { user: number; group: number }
+  /** Left out where the tree has anything under this path (`followLinks`). */
+  unlessThere?: true
 }
 
 export interface TreeEdits {

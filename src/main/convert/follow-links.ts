@@ -8,14 +8,15 @@ const MOST_LINKS = 40
 
 /**
  * Edits whose paths lead through no symlink of the tree: where `/etc` is a link, what belongs into it goes to where it
- * leads, and what is to go is taken from there. Links are followed inside the tree alone. Both engines then do the
+ * leads, and what is to go is taken from there. What is only to be added where nothing is, is decided here. Links are followed inside the tree alone. Both engines then do the
  * same, and an image is refused before anything is written.
  * @param files the tree's
  * @param edits with paths as the machine will know them
  * @returns `not-supported` where something is to be added below what is no directory
  */
 export async function followLinks(files: TreeFiles, edits: TreeEdits): Promise<Result<TreeEdits>> {
-  const made = new Set(edits.added.filter(({ kind }) => kind === 'directory').map(({ path }) => path))
+  const certain = edits.added.filter(({ kind, unlessThere }) => kind === 'directory' && unlessThere !== true)
+  const made = new Set(certain.map(({ path }) => path))
   const known = new Map<string, Promise<string | null>>()
 
   /** The directory that a path leads to, without a leading slash; null when it is none, or not one that can be found. */
@@ -48,15 +49,18 @@ export async function followLinks(files: TreeFiles, edits: TreeEdits): Promise<R
     }),
   )
   const added = await Promise.all(
-    edits.added.map(async (entry): Promise<AddedEntry | { failure: Failure }> => {
+    edits.added.map(async (entry): Promise<AddedEntry | { failure: Failure } | null> => {
       const parent = await directory(parentOf(entry.path), MOST_LINKS)
+      if (parent === null && entry.unlessThere === true) return null
       if (parent === null)
         return fail('not-supported', { what: `an image whose /${parentOf(entry.path)} is no directory` })
-      return parent === parentOf(entry.path) ? entry : moved(entry, parent)
+      const placed = parent === parentOf(entry.path) ? entry : moved(entry, parent)
+      return placed.unlessThere === true && (await files.stat(`/${placed.path}`)) !== null ? null : placed
     }),
   )
   const settled: AddedEntry[] = []
   for (const one of added) {
+    if (one === null) continue
     if ('failure' in one) return { ok: false, failure: one.failure }
     settled.push(one)
   }

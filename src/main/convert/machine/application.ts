@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { fail, ok, type Result } from '../../../shared/failure'
 import { parsePasswd, type Account } from '../../source/parse'
 import type { InspectedImage } from '../../source/tree-source'
@@ -50,6 +51,17 @@ export function applicationFiles(image: InspectedImage): Result<AddedEntry[]> {
   }
   if (image.init?.kind === 'systemd') return ok(systemdUnits(application))
   return ok([script(application)])
+}
+
+/**
+ * The folder that the image's command runs in, where the image has none: an engine makes it with the container
+ * (moby, daemon/create_unix.go), and without it nothing would start.
+ */
+export function workingFolder({ applications }: InspectedImage): AddedEntry[] {
+  const path = posix.join('/', applications.workingDirectory).replace(/^\/|\/$/g, '')
+  // What has other letters could not be asked for in the tree, by its bytes.
+  if (!/^[ -~]+$/.test(path)) return []
+  return [{ path, kind: 'directory', mode: 0o755, unlessThere: true }]
 }
 
 /** USER of a Dockerfile: a name or a number, perhaps with a group after a colon. */

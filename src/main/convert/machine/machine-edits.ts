@@ -5,7 +5,7 @@ import type { InspectedImage } from '../../source/tree-source'
 import { joinEdits, noEdits, type TreeEdits } from '../edits'
 import { serialPortOf } from '../boot-files'
 import { accountEdits } from './accounts'
-import { applicationFiles } from './application'
+import { applicationFiles, workingFolder } from './application'
 import { bootScript } from './boot-script'
 import { localeEdits } from './locale'
 import { networkEdits } from './network'
@@ -49,6 +49,8 @@ export function settingsEdits(
   if (!started.ok && isNeeded) return started
   return ok(
     joinEdits(
+      // First: a home that is the same folder is its user's.
+      { ...noEdits, added: machine.runCommand ? workingFolder(image) : [] },
       accounts.value,
       network.value,
       localeEdits(machine),
