@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { createUnstarted } from '../../src/main/docker/container'
 import { inspectImage } from '../../src/main/docker/inspect'
 import { pretendEngine, sendJson } from '../support/pretend-engine'
 
@@ -19,6 +20,20 @@ it('remembers nothing of an image whose container somebody took away meanwhile',
     expect(await inspect()).toMatchObject({ ok: true, value: { kernel: null } })
     expect(await inspect()).toMatchObject({ ok: true, value: { kernel: null } })
     expect(containers).toBe(2)
+  } finally {
+    await engine.stop()
+  }
+})
+
+it('looks into a container whose working directory is not made for it', async () => {
+  const bodies: unknown[] = []
+  const engine = await pretendEngine(({ body }, response) => {
+    bodies.push(JSON.parse(body))
+    sendJson(response, { Id: 'c' }, 201)
+  })
+  try {
+    expect((await createUnstarted(engine.docker, 'sha256:two')).ok).toBe(true)
+    expect(bodies).toMatchObject([{ Image: 'sha256:two', WorkingDir: '/' }])
   } finally {
     await engine.stop()
   }

@@ -43,6 +43,8 @@ export async function createUnstarted(docker: Docker, imageId: string): Promise<
       Labels: { [JOB_LABEL]: name, [OWNER_LABEL]: ownMark() },
       // An image without a command cannot be created from otherwise; nothing ever runs it.
       Cmd: ['never-started'],
+      // The image's own, where it has none, would be made now and be in the export (moby, daemon/create_unix.go).
+      WorkingDir: '/',
       NetworkDisabled: true,
     })
   } catch (error) {
