@@ -145,6 +145,38 @@ const grown = check(
   /^\d{1,4} \d$/,
 )
 
+/**
+ * A Wi-Fi network in the machine itself, which it joins.
+ * @param {string} unit that udev starts for the radio
+ */
+const wifiJoined = (unit) => [
+  check('the key is root’s alone', 'stat -c "%U %a" /etc/wpa_supplicant/slipway.conf', /^root 600$/),
+  // The second radio goes to an access point in a network of its own, which also gives out addresses.
+  check(
+    'an access point',
+    [
+      'modprobe mac80211_hwsim radios=2; ip netns add ap; sleep 2',
+      'iw phy phy1 set netns name ap',
+      'radio=$(ip netns exec ap ls /sys/class/net | grep -v lo)',
+      'ip netns exec ap ip address add 10.9.0.1/24 dev $radio',
+      `printf 'interface=%s\\nssid2=${Buffer.from(WIFI.name).toString('hex')}\\nhw_mode=g\\nchannel=1\\nwpa=2\\nwpa_key_mgmt=WPA-PSK\\nrsn_pairwise=CCMP\\nwpa_psk=${WIFI.key}\\n' $radio > /run/ap.conf`,
+      'ip netns exec ap hostapd -B /run/ap.conf',
+      'ip netns exec ap dnsmasq --interface=$radio --port=0 --dhcp-range=10.9.0.10,10.9.0.20 --dhcp-leasefile=/run/ap.leases',
+    ].join('; '),
+    /AP-ENABLED/,
+  ),
+  check(
+    'an address from it, by the unit that udev started',
+    `for i in $(seq 60); do ip -4 -o address show wlan0 | grep -q 10.9.0 && break; sleep 2; done; ip -4 -o address show wlan0; systemctl is-active ${unit}`,
+    / 10\.9\.0\.1\d\/24 [^]*active$/,
+  ),
+  check(
+    'the cable comes first where both are plugged in',
+    'ip route get 1.1.1.1 | grep -o "dev [a-z]*"',
+    /^dev en/,
+  ),
+]
+
 /** @type {Entry[]} */
 export const entries = [
   {
@@ -245,35 +277,18 @@ export const entries = [
     machine: { wifi: WIFI },
     firmware: 'bios',
     login: root,
-    checks: [
-      ...systemd,
-      ...dhcp,
-      check('the key is root’s alone', 'stat -c "%U %a" /etc/wpa_supplicant/slipway.conf', /^root 600$/),
-      // The second radio goes to an access point in a network of its own, which also gives out addresses.
-      check(
-        'an access point',
-        [
-          'modprobe mac80211_hwsim radios=2; ip netns add ap; sleep 2',
-          'iw phy phy1 set netns name ap',
-          'radio=$(ip netns exec ap ls /sys/class/net | grep -v lo)',
-          'ip netns exec ap ip address add 10.9.0.1/24 dev $radio',
-          `printf 'interface=%s\\nssid2=${Buffer.from(WIFI.name).toString('hex')}\\nhw_mode=g\\nchannel=1\\nwpa=2\\nwpa_key_mgmt=WPA-PSK\\nrsn_pairwise=CCMP\\nwpa_psk=${WIFI.key}\\n' $radio > /run/ap.conf`,
-          'ip netns exec ap hostapd -B /run/ap.conf',
-          'ip netns exec ap dnsmasq --interface=$radio --port=0 --dhcp-range=10.9.0.10,10.9.0.20 --dhcp-leasefile=/run/ap.leases',
-        ].join('; '),
-        /AP-ENABLED/,
-      ),
-      check(
-        'an address from it, by the unit that udev started',
-        'for i in $(seq 60); do ip -4 -o address show wlan0 | grep -q 10.9.0 && break; sleep 2; done; ip -4 -o address show wlan0; systemctl is-active slipway-wifi@wlan0',
-        / 10\.9\.0\.1\d\/24 [^]*active$/,
-      ),
-      check(
-        'the cable comes first where both are plugged in',
-        'ip route get 1.1.1.1 | grep -o "dev [a-z]*"',
-        /^dev en/,
-      ),
-    ],
+    checks: [...systemd, ...dhcp, ...wifiJoined('slipway-wifi@wlan0')],
+  },
+  {
+    name: 'wifi-ifupdown',
+    about: 'Debian 12 with ifupdown that joins a Wi-Fi network, by the kernel’s two simulated radios',
+    suite: 'bookworm',
+    include: ['hostapd', 'dnsmasq-base', 'iw', 'ifupdown', 'isc-dhcp-client'],
+    prepare: true,
+    machine: { wifi: WIFI },
+    firmware: 'bios',
+    login: root,
+    checks: [...systemd, ...dhcp, ...wifiJoined('ifup@wlan0')],
   },
   {
     name: 'bootable',

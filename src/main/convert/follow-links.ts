@@ -8,8 +8,8 @@ const MOST_LINKS = 40
 
 /**
  * Edits whose paths lead through no symlink of the tree: where `/etc` is a link, what belongs into it goes to where it
- * leads, and what is to go is taken from there. What is only to be added where nothing is, is decided here. Links are followed inside the tree alone. Both engines then do the
- * same, and an image is refused before anything is written.
+ * leads, and what is to go is taken from there. What is only to be added where nothing is, is decided here. Links are
+ * followed inside the tree alone. Both engines then do the same, and an image is refused before anything is written.
  * @param files the tree's
  * @param edits with paths as the machine will know them
  * @returns `not-supported` where something is to be added below what is no directory
