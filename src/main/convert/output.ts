@@ -4,7 +4,6 @@ import {
   link,
   lstat,
   open,
-  readdir,
   rename,
   rm,
   stat,
@@ -12,9 +11,9 @@ import {
   unlink,
   type FileHandle,
 } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../../shared/failure'
-import { isOrphaned, ownMark } from '../docker/owner'
+import { partName, removeLeftovers } from '../library/leftovers'
 
 const MIB = 1024 * 1024
 
@@ -100,7 +99,7 @@ export interface OutputFile {
 export async function beginOutput(path: string): Promise<Result<OutputFile>> {
   const folder = dirname(path)
   await removeLeftovers(path)
-  const partPath = join(folder, `.${basename(path)}.${ownMark()}.slipway-part`)
+  const partPath = join(folder, partName(path))
   let file: FileHandle
   try {
     // A disk holds password hashes and keys: nobody else's to read.
@@ -125,16 +124,6 @@ export async function beginOutput(path: string): Promise<Result<OutputFile>> {
       await rm(partPath, { force: true })
     },
   })
-}
-
-async function removeLeftovers(path: string): Promise<void> {
-  const start = `.${basename(path)}.`
-  const end = '.slipway-part'
-  for (const name of await readdir(dirname(path))) {
-    if (!name.startsWith(start) || !name.endsWith(end)) continue
-    if (isOrphaned(name.slice(start.length, -end.length)))
-      await rm(join(dirname(path), name), { force: true })
-  }
 }
 
 /** rename(2) replaces what is there; link(2) does not, but not every file system has it. */
