@@ -54,7 +54,8 @@ function pretendSession(): PretendSession {
   const session = {
     pid: 1,
     qmp: {
-      execute: () => Promise.resolve(ok({})),
+      // Of all that is asked, only the status is looked at.
+      execute: () => Promise.resolve(ok({ status: 'running' })),
       onEvent: (listener: (event: QmpEvent) => void) => {
         tell = listener
         return () => undefined
