@@ -201,35 +201,30 @@ describe('the HOWTO’s image', () => {
     expect(await processesNaming(helper)).toEqual([])
   })
 
-  test('leaves nothing when the helper is killed in the middle', async () => {
-    await makeDiskFile(disk)
+  /** Builds, and kills the programs whose command line names something when 100 MiB are copied. */
+  function buildAndKill(named: string): ReturnType<typeof buildDisk> {
     let isKilled = false
-    const killed = await buildDisk(tar, {
+    return buildDisk(tar, {
       sizeBytes: 3000 * MIB,
       onProgress: (bytes) => {
         if (bytes < 100 * MIB || isKilled) return
         isKilled = true
-        void processesNaming(helper).then((pids) => {
+        void processesNaming(named).then((pids) => {
           for (const pid of pids) process.kill(pid, 'SIGKILL')
         })
       },
     })
+  }
+
+  test('leaves nothing when the helper is killed in the middle', async () => {
+    await makeDiskFile(disk)
+    const killed = await buildAndKill(helper)
     expect(killed).toMatchObject({ ok: false, failure: { code: 'helper-lost' } })
   })
 
   test('says which program died in the middle', async () => {
     await makeDiskFile(disk)
-    let isKilled = false
-    const built = await buildDisk(tar, {
-      sizeBytes: 3000 * MIB,
-      onProgress: (bytes) => {
-        if (bytes < 100 * MIB || isKilled) return
-        isKilled = true
-        void processesNaming(`--directory=${MACHINE_DIRECTORY}`).then((pids) => {
-          for (const pid of pids) process.kill(pid, 'SIGKILL')
-        })
-      },
-    })
+    const built = await buildAndKill(`--directory=${MACHINE_DIRECTORY}`)
     expect(built).toMatchObject({ ok: false, failure: { code: 'tool-failed', facts: { tool: 'tar' } } })
   })
 
